@@ -59,13 +59,19 @@ pub struct Sources {
     pub environment: Environment,
 }
 
-/// One `--set key=value`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One `--set key=value`. Its `Debug` shows no value: somebody may have tried it with a secret.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Override {
     /// The key, with dots between levels.
     pub path: String,
     /// Its value as text.
     pub text: String,
+}
+
+impl std::fmt::Debug for Override {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}=***", self.path)
+    }
 }
 
 /// What a command cannot do without.
