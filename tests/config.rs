@@ -1,5 +1,12 @@
 //! The configuration from outside: every fault with its place, precedence, names, no secret shown.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail the test they help"
+)]
+
 use atlar_ingestor::config::template;
 use atlar_ingestor::config::{
     self, Auth, Config, Environment, Needs, Override, Protocol, Resolution, Sources,
