@@ -11,9 +11,9 @@
 //! variable is `ATLAR_INGESTOR_` and its name in upper snake case, `__` between levels. Properties
 //! of librdkafka are lower case in a variable's name with `_` for the dot:
 //! `ATLAR_INGESTOR_KAFKA__PROPERTIES__LINGER_MS`. An empty variable counts as not set, and so does
-//! `null` in JSON. White space around a text does not belong to it. Paths are relative to the working
-//! directory. A secret is a value or a file that
-//! holds it (`secretFile`); it is never taken from the command line and never shown.
+//! `null` in JSON. White space around a text does not belong to it. Paths are relative to the
+//! working directory. A secret is a value or a file that holds it (`secretFile`); it is never taken
+//! from the command line and never shown.
 
 mod build;
 mod check;
