@@ -1,5 +1,7 @@
 //! Polls an Atlar workspace and publishes every new or changed record, exactly once, as Avro
 //! events on Kafka topics.
 
+pub mod change;
 pub mod clock;
 pub mod json;
+pub mod state;
