@@ -4,4 +4,5 @@
 pub mod change;
 pub mod clock;
 pub mod json;
+pub mod kafka;
 pub mod state;
