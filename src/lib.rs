@@ -3,6 +3,8 @@
 
 pub mod change;
 pub mod clock;
+pub mod entropy;
 pub mod json;
 pub mod kafka;
 pub mod state;
+pub mod store;
