@@ -1,10 +1,15 @@
 //! Polls an Atlar workspace and publishes every new or changed record, exactly once, as Avro
 //! events on Kafka topics.
 
+pub mod avro;
 pub mod change;
 pub mod clock;
+pub mod domain;
 pub mod entropy;
 pub mod json;
 pub mod kafka;
+pub mod map;
+pub mod publish;
+pub mod recover;
 pub mod state;
 pub mod store;

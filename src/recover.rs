@@ -205,13 +205,8 @@ fn read_to_barrier(reader: &Reader, view: &mut View, ours: Uuid) -> Result<(i64,
 fn audit(writer: &Writer, manifest: &Manifest) -> Result<(), Error> {
     for total in &manifest.partitions {
         let first = total.last_offset + 1 - i64::from(total.count);
-        let reader = Reader::open(
-            &writer.options,
-            &writer.group_id,
-            &total.topic,
-            total.partition,
-            first,
-        )?;
+        let reader =
+            Reader::open(&writer.options, &writer.group_id, &total.topic, total.partition, first)?;
         let torn = || Error::Torn { topic: total.topic.clone(), partition: total.partition };
         let mut found = 0;
         while found < total.count {

@@ -28,7 +28,9 @@ pub enum Error {
     #[error("the record at offset {offset} of the state topic is damaged or was not written by us")]
     Damaged { offset: i64 },
     /// Manifests are numbered 1, 2, 3 …: a number that does not rise means a second history.
-    #[error("batch {batch_no} at offset {offset} of the state topic does not follow the one before")]
+    #[error(
+        "batch {batch_no} at offset {offset} of the state topic does not follow the one before"
+    )]
     Chain { batch_no: u64, offset: i64 },
 }
 

@@ -13,6 +13,7 @@ use super::batch::{Batch, Event, Write};
 use super::topics::Names;
 use crate::kafka::producer::{Outgoing, Producer, Producers, TRANSACTION_TIMEOUT_MS};
 use crate::kafka::reader::{Next, Reader};
+use crate::kafka::topics::Admin;
 use crate::kafka::{self, Options};
 use crate::state::control::{Manifest, PartitionTotal};
 use crate::state::record::EventLocation;
@@ -33,7 +34,9 @@ pub enum Error {
     #[error(transparent)]
     State(#[from] state::Error),
     /// The compare-and-set failed: our view is not what the log holds.
-    #[error("somebody else wrote to the state topic: a record lies at {found}, expected behind {tail}")]
+    #[error(
+        "somebody else wrote to the state topic: a record lies at {found}, expected behind {tail}"
+    )]
     Moved { tail: i64, found: i64 },
     /// The commit was answered, but the log does not hold it.
     #[error("batch {batch_no} did not come back from the state topic")]
@@ -62,7 +65,9 @@ impl Error {
             }
             Error::NotReadBack { .. } => "nothing was lost; it is diffed and published again",
             Error::NotSetUp => "run `atlar-ingestor setup` once",
-            Error::Pinned(_) => "use the value the workspace was set up with, or another topicPrefix",
+            Error::Pinned(_) => {
+                "use the value the workspace was set up with, or another topicPrefix"
+            }
             Error::Torn { .. } => {
                 "event topics must keep their history; if it was deleted, set up a new topicPrefix"
             }
@@ -104,6 +109,11 @@ impl Writer {
         Ok(Writer { options, group_id, names, producers, hold: None })
     }
 
+    /// Identity of the cluster, as its brokers give it.
+    pub(crate) fn cluster_id(&self) -> Result<String, Error> {
+        Ok(Admin::connect(&self.options)?.cluster_id()?)
+    }
+
     /// Publishes a batch. Returns its records as read back from the state topic, manifest last: the
     /// proof that it is committed, and what the view is fed with. After an error the workspace is
     /// not ours any more, and the log alone knows what became of the batch.
@@ -126,7 +136,8 @@ impl Writer {
         for event in &batch.events {
             producer.send(outgoing(event), deadline)?;
         }
-        let offsets = if batch.events.is_empty() { Vec::new() } else { producer.drain(deadline)? };
+        let offsets =
+            if batch.events.is_empty() { Vec::new() } else { producer.drain(deadline)? };
         let state_topic = self.names.state();
         let mut sent = 0;
         let mut send = |key: &[u8], value: &[u8]| {
@@ -262,7 +273,10 @@ mod tests {
         assert!(compare_and_set(10, &[12, 13, 14]).is_ok());
         assert!(compare_and_set(10, &[11, 12]).is_ok(), "the embedded broker writes no marker");
         for offsets in [&[13, 14][..], &[10, 11], &[12, 14], &[14], &[]] {
-            assert!(matches!(compare_and_set(10, offsets), Err(Error::Moved { .. })), "{offsets:?}");
+            assert!(
+                matches!(compare_and_set(10, offsets), Err(Error::Moved { .. })),
+                "{offsets:?}"
+            );
         }
     }
 
@@ -270,11 +284,8 @@ mod tests {
     fn the_log_shows_who_owns_the_workspace() {
         let (ours, theirs) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let batch = Batch { batch_no: 5, events: vec![], writes: vec![] };
-        let read = |control: Control| Read {
-            offset: 1,
-            key: control.key(),
-            value: Some(control.value()),
-        };
+        let read =
+            |control: Control| Read { offset: 1, key: control.key(), value: Some(control.value()) };
         let manifest_of = |session| read(Control::Manifest(manifest(&batch, &[], session)));
         assert!(ends_batch(&manifest_of(ours), ours, 5).unwrap());
         assert!(matches!(ends_batch(&manifest_of(theirs), ours, 5), Err(Error::TakenOver)));
