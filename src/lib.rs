@@ -1,5 +1,8 @@
 //! Polls an Atlar workspace and publishes every new or changed record, exactly once, as Avro
 //! events on Kafka topics.
 
+pub mod atlar;
 pub mod clock;
 pub mod json;
+pub mod retry;
+pub mod secret;
