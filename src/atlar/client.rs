@@ -1,5 +1,6 @@
 //! Reads pages: signs, keeps to the budget, tries again what may pass.
 
+use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,6 +36,10 @@ pub const RETRY: Schedule = Schedule {
 /// A host that cannot be connected to is known sooner than one that answers slowly.
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(10);
 
+/// Memory set aside because of a `content-length`, in bytes; beyond it the buffer grows as data
+/// really arrive.
+const BODY_BYTES_RESERVED_MAX: usize = 4 * 1024 * 1024;
+
 /// So much of an error answer is looked at, in bytes. Atlar's are far smaller.
 const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -63,6 +68,12 @@ pub struct Options {
 /// A client of one workspace, with the workspace's one request budget. Clones share it.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
 
 struct Inner {
     http: reqwest::Client,
@@ -319,10 +330,11 @@ impl Inner {
 
 impl Failed {
     fn network(error: reqwest::Error) -> Failed {
-        let fault = if error.is_timeout() {
-            NetworkFault::Timeout
-        } else if error.is_connect() {
+        // A connection that takes too long is both; where to look is the connection.
+        let fault = if error.is_connect() {
             NetworkFault::Connect
+        } else if error.is_timeout() {
+            NetworkFault::Timeout
         } else {
             NetworkFault::Broken
         };
@@ -354,7 +366,8 @@ impl Failed {
 
 /// Reads a body to its end; `None` if it is larger than `bytes_max` after decompression.
 async fn read_body(mut response: Response, bytes_max: usize) -> reqwest::Result<Option<Bytes>> {
-    let mut body = BytesMut::new();
+    let announced = response.content_length().and_then(|bytes| usize::try_from(bytes).ok());
+    let mut body = BytesMut::with_capacity(announced.unwrap_or(0).min(BODY_BYTES_RESERVED_MAX));
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > bytes_max {
             return Ok(None);

@@ -79,7 +79,8 @@ impl Cause {
         }
     }
 
-    fn hint(&self) -> &'static str {
+    /// What the operator can do about it.
+    pub fn hint(&self) -> &'static str {
         match self {
             Cause::Network(NetworkFault::Connect, _) => {
                 "check the host of baseUrl, DNS, firewall and proxy from this machine"
@@ -169,23 +170,11 @@ impl PageError {
             PageError::Forbidden { .. } => {
                 "give the role of this access key in Atlar the right to read this list"
             }
-            PageError::NotOffered { body: ErrorBody::Html, .. }
-            | PageError::Malformed { fault: BodyFault::Html, .. } => {
-                "baseUrl seems to point to a web page: check it"
-            }
-            PageError::NotOffered { .. } => {
-                "check baseUrl and apiVersion; the list is asked for again every day"
-            }
+            PageError::NotOffered { body, .. } => not_offered_hint(*body),
             PageError::BadToken { .. } => "the listing starts over; nothing to do if this is rare",
-            PageError::Malformed { fault: BodyFault::TooLarge, .. } => "lower pageSize",
-            PageError::Malformed { .. } => {
-                "check that baseUrl is Atlar's API and that no proxy changes its answers"
-            }
-            PageError::Rejected { answer } if (300..400).contains(&answer.status) => {
-                "baseUrl redirects, which is not followed: set it to the final address"
-            }
-            PageError::Rejected { .. } => "report the request-id to Atlar's support",
-            PageError::Unbuildable(_) => "check accessKey: it must be one line of text",
+            PageError::Malformed { fault, .. } => malformed_hint(*fault),
+            PageError::Rejected { answer } => rejected_hint(answer),
+            PageError::Unbuildable(_) => UNBUILDABLE_HINT,
             PageError::Cancelled(_) => "nothing to do",
         }
     }
@@ -203,5 +192,34 @@ impl PageError {
                 None
             }
         }
+    }
+}
+
+pub(super) const UNBUILDABLE_HINT: &str = "check accessKey: it must be one line of text";
+
+const WEB_PAGE_HINT: &str = "baseUrl seems to point to a web page: check it";
+
+pub(super) fn not_offered_hint(body: ErrorBody) -> &'static str {
+    match body {
+        ErrorBody::Html => WEB_PAGE_HINT,
+        ErrorBody::Documented | ErrorBody::Other => {
+            "check baseUrl and apiVersion; the list is asked for again every day"
+        }
+    }
+}
+
+pub(super) fn malformed_hint(fault: BodyFault) -> &'static str {
+    match fault {
+        BodyFault::Html => WEB_PAGE_HINT,
+        BodyFault::TooLarge => "lower pageSize",
+        _ => "check that baseUrl is Atlar's API and that no proxy changes its answers",
+    }
+}
+
+pub(super) fn rejected_hint(answer: &Answer) -> &'static str {
+    if (300..400).contains(&answer.status) {
+        "baseUrl redirects, which is not followed: set it to the final address"
+    } else {
+        "report the request-id to Atlar's support"
     }
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::client::Client;
-use super::error::{Answer, Cause, ErrorBody, PageError, Unbuildable};
+use super::error::{self, Answer, Cause, ErrorBody, PageError, Unbuildable};
 use super::page::{BodyFault, ListRequest, Page};
 use crate::retry::Cancelled;
 
@@ -23,6 +23,7 @@ use crate::retry::Cancelled;
 pub const PAGES_MAX: u64 = 1_000_000;
 
 /// A walk under way. Drop it at any time; what its pages said stays true.
+#[derive(Debug)]
 pub struct Listing {
     client: Client,
     list: ListRequest,
@@ -102,6 +103,36 @@ pub enum Void {
     Unbuildable(#[source] Unbuildable),
     #[error("the walk has ended before")]
     Over,
+}
+
+impl Stop {
+    /// What the operator can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Stop::Void(void) => void.hint(),
+            Stop::NotOffered { body, .. } => error::not_offered_hint(*body),
+            Stop::Unauthorized(error) | Stop::Forbidden(error) => error.hint(),
+            Stop::Unavailable { last, .. } => last.hint(),
+            Stop::Cancelled(_) => "nothing to do",
+        }
+    }
+}
+
+impl Void {
+    fn hint(&self) -> &'static str {
+        match self {
+            Void::RepeatedToken { .. } | Void::TooManyPages(_) => {
+                "the server's paging is at fault: report the list to Atlar's support"
+            }
+            Void::TokensRefused { .. } => {
+                "page tokens may expire too soon: raise pageSize or requests.perSecond"
+            }
+            Void::Vanished { .. } | Void::Over => "the list is read again in the next period",
+            Void::Malformed { fault, .. } => error::malformed_hint(*fault),
+            Void::Rejected { answer, .. } => error::rejected_hint(answer),
+            Void::Unbuildable(_) => error::UNBUILDABLE_HINT,
+        }
+    }
 }
 
 impl Listing {

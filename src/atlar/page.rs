@@ -109,6 +109,8 @@ fn shape(text: &str, error: &serde_json::Error) -> BodyFault {
         Category::Eof => BodyFault::Truncated,
         Category::Data if text.trim_start().starts_with('{') => BodyFault::ItemsNotAList,
         Category::Data => BodyFault::NotAnObject,
+        // Of a number cut in two, serde_json says that it is wrong, not that the text has ended.
+        Category::Syntax if text.ends_with(['-', '+', '.', 'e', 'E']) => BodyFault::Truncated,
         Category::Syntax | Category::Io => BodyFault::NotJson,
     }
 }
@@ -129,7 +131,9 @@ mod tests {
 
     use super::*;
 
-    fn check(body: &str, expected: Result<(&[&str], Option<&str>, Option<u32>), BodyFault>) {
+    type Expected<'a> = Result<(&'a [&'a str], Option<&'a str>, Option<u32>), BodyFault>;
+
+    fn check(body: &str, expected: Expected<'_>) {
         let expected = expected.map(|(items, token, limit)| Split {
             items: items.iter().map(|item| Bytes::copy_from_slice(item.as_bytes())).collect(),
             next_token: token.map(str::to_owned),
@@ -175,6 +179,16 @@ mod tests {
     }
 
     #[test]
+    fn every_proper_prefix_of_a_page_is_truncated() {
+        let body =
+            r#"{"items":[{"id":"å\u00e5","n":-1.5e+3,"t":true}],"nextToken":"abc","limit":25}"#;
+        for cut in 0..body.len() {
+            let prefix = Bytes::copy_from_slice(&body.as_bytes()[..cut]);
+            assert_eq!(split(&prefix), Err(BodyFault::Truncated), "{cut}");
+        }
+    }
+
+    #[test]
     fn records_point_into_the_body() {
         let records: Vec<_> = (0..300).map(|n| format!("{{\"id\":\"{n}\"}}")).collect();
         let body = Bytes::from(format!("{{\"items\":[{}]}}", records.join(",")));
@@ -187,13 +201,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn every_proper_prefix_of_a_page_is_truncated(cut in 0usize..64) {
-            let body = r#"{"items":[{"id":"å","n":-1.5e3,"t":true}],"nextToken":"abc","limit":25}"#;
-            let prefix = Bytes::copy_from_slice(&body.as_bytes()[..cut]);
-            prop_assert_eq!(split(&prefix), Err(BodyFault::Truncated));
-        }
-
         #[test]
         fn any_bytes_are_a_page_or_a_fault(bytes: Vec<u8>) {
             let _ = split(&Bytes::from(bytes));
