@@ -10,6 +10,7 @@
 //! Knows nothing of what a record means, of Kafka, or of what was read before. Never writes to
 //! Atlar, never follows a redirect, never asks for a single record.
 
+mod answer;
 mod auth;
 mod base;
 pub mod budget;

@@ -5,21 +5,21 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use bytes::Bytes;
+use reqwest::header::RETRY_AFTER;
 use reqwest::{Method, Response, Url};
 use tokio_util::sync::CancellationToken;
 
 use super::BODY_BYTES_MAX;
+use super::answer::{error_body, read_body, request_id};
 use super::auth::{self, Auth, Authenticator, Scheme};
 use super::base::Base;
 use super::budget::{Budget, Numbers, Permit};
 use super::classify::{Class, Seen, classify};
-use super::error::{Answer, Cause, Error, ErrorBody, NetworkFault, PageError, Unbuildable};
+use super::error::{Answer, Cause, Error, NetworkFault, PageError, Unbuildable};
 use super::observe::{Observer, Waiting};
 use super::page::{BodyFault, ListRequest, Page, split};
 use crate::clock::Clock;
-use crate::json::Json;
 use crate::retry::{Cancelled, Schedule, sleep};
 use crate::secret::SharedCredentials;
 
@@ -35,16 +35,6 @@ pub const RETRY: Schedule = Schedule {
 
 /// A host that cannot be connected to is known sooner than one that answers slowly.
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(10);
-
-/// Memory set aside because of a `content-length`, in bytes; beyond it the buffer grows as data
-/// really arrive.
-const BODY_BYTES_RESERVED_MAX: usize = 4 * 1024 * 1024;
-
-/// So much of an error answer is looked at, in bytes. Atlar's are far smaller.
-const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
-
-/// A request id longer than this, in characters, is cut: it goes into log lines.
-const REQUEST_ID_CHARS_MAX: usize = 100;
 
 /// All a client needs to know.
 pub struct Options {
@@ -362,41 +352,4 @@ impl Failed {
     fn unbuildable(error: Unbuildable) -> Failed {
         Failed::Final(PageError::Unbuildable(error))
     }
-}
-
-/// Reads a body to its end; `None` if it is larger than `bytes_max` after decompression.
-async fn read_body(mut response: Response, bytes_max: usize) -> reqwest::Result<Option<Bytes>> {
-    let announced = response.content_length().and_then(|bytes| usize::try_from(bytes).ok());
-    let mut body = BytesMut::with_capacity(announced.unwrap_or(0).min(BODY_BYTES_RESERVED_MAX));
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > bytes_max {
-            return Ok(None);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Some(body.freeze()))
-}
-
-/// Looks at an error body without failing over it: the status has said what matters.
-async fn error_body(response: Response) -> ErrorBody {
-    let body = match read_body(response, ERROR_BODY_BYTES_MAX).await {
-        Ok(Some(body)) => body,
-        Ok(None) | Err(_) => return ErrorBody::Other,
-    };
-    if body.trim_ascii_start().starts_with(b"<") {
-        return ErrorBody::Html;
-    }
-    match Json::parse(&body) {
-        Ok(json) if json.get("status").int().is_some() || json.get("message").text().is_some() => {
-            ErrorBody::Documented
-        }
-        _ => ErrorBody::Other,
-    }
-}
-
-/// The id as sent, without characters that could forge a log line.
-fn request_id(headers: &HeaderMap) -> Option<String> {
-    let id = headers.get("request-id")?.to_str().ok()?;
-    let id: String = id.chars().filter(char::is_ascii_graphic).take(REQUEST_ID_CHARS_MAX).collect();
-    (!id.is_empty()).then_some(id)
 }
