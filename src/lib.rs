@@ -1,6 +1,7 @@
 //! Polls an Atlar workspace and publishes every new or changed record, exactly once, as Avro
 //! events on Kafka topics.
 
+pub mod atlar;
 pub mod avro;
 pub mod change;
 pub mod clock;
@@ -11,5 +12,7 @@ pub mod kafka;
 pub mod map;
 pub mod publish;
 pub mod recover;
+pub mod retry;
+pub mod secret;
 pub mod state;
 pub mod store;
