@@ -103,7 +103,9 @@ pub fn map(
         Entity::Account => account::map(&mut reader, joined, raw).map(Record::from),
         Entity::Counterparty => counterparty::map(&mut reader, raw).map(Record::from),
         Entity::Payment => payment::map(&mut reader, joined, raw).map(Record::from),
-        Entity::ExternalPayment => external_payment::map(&mut reader, joined, raw).map(Record::from),
+        Entity::ExternalPayment => {
+            external_payment::map(&mut reader, joined, raw).map(Record::from)
+        }
         Entity::Balance => balance::map(&mut reader, joined, raw).map(Record::from),
     }?;
     Ok(Mapped {

@@ -208,9 +208,8 @@ mod tests {
         assert_eq!(significant(&(-128_i128).to_be_bytes()), [0x80]);
         assert_eq!(significant(&(-129_i128).to_be_bytes()), [0xff, 0x7f]);
         for number in [0, 1, -1, 127, 128, -128, -129, i128::from(i64::MIN) * 1_000_000_000] {
-            let back = Bytes.visit_bytes::<serde::de::value::Error>(significant(
-                &i128::to_be_bytes(number),
-            ));
+            let back = Bytes
+                .visit_bytes::<serde::de::value::Error>(significant(&i128::to_be_bytes(number)));
             assert_eq!(back, Ok(Decimal(number)));
         }
         assert!(Bytes.visit_bytes::<serde::de::value::Error>(&[1; 17]).is_err());

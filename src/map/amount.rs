@@ -58,7 +58,11 @@ pub(super) fn money(
         (Some(minor_units), _, _) => Some(minor_units),
         (None, Some(written), Some(exponent)) => {
             let units = written.minor_units(exponent);
-            Some(units.and_then(|units| i64::try_from(units).ok()).ok_or(Error::OutOfRange { field })?)
+            Some(
+                units
+                    .and_then(|units| i64::try_from(units).ok())
+                    .ok_or(Error::OutOfRange { field })?,
+            )
         }
         _ => None,
     };
@@ -200,12 +204,30 @@ mod tests {
     #[test]
     fn iso_4217_decimals() {
         let table = [
-            ("EUR", Some(2)), ("USD", Some(2)), ("GBP", Some(2)), ("SEK", Some(2)),
-            ("HUF", Some(2)), ("MGA", Some(2)), ("MRU", Some(2)), ("JPY", Some(0)),
-            ("KRW", Some(0)), ("ISK", Some(0)), ("VND", Some(0)), ("UGX", Some(0)),
-            ("KWD", Some(3)), ("BHD", Some(3)), ("TND", Some(3)), ("IQD", Some(3)),
-            ("CLF", Some(4)), ("UYW", Some(4)), ("XAU", None), ("XXX", None),
-            ("CNH", None), ("eur", Some(2)), ("", None), ("EURO", None),
+            ("EUR", Some(2)),
+            ("USD", Some(2)),
+            ("GBP", Some(2)),
+            ("SEK", Some(2)),
+            ("HUF", Some(2)),
+            ("MGA", Some(2)),
+            ("MRU", Some(2)),
+            ("JPY", Some(0)),
+            ("KRW", Some(0)),
+            ("ISK", Some(0)),
+            ("VND", Some(0)),
+            ("UGX", Some(0)),
+            ("KWD", Some(3)),
+            ("BHD", Some(3)),
+            ("TND", Some(3)),
+            ("IQD", Some(3)),
+            ("CLF", Some(4)),
+            ("UYW", Some(4)),
+            ("XAU", None),
+            ("XXX", None),
+            ("CNH", None),
+            ("eur", Some(2)),
+            ("", None),
+            ("EURO", None),
         ];
         for (code, want) in table {
             assert_eq!(iso_exponent(code), want, "{code}");

@@ -35,10 +35,7 @@ fields! {
 
 const ROUTING_NUMBER: Field = Field::both("metadata.routing_number", &["routingNumber"]);
 
-pub(super) fn map(
-    reader: &mut Reader<'_, '_>,
-    raw: Option<String>,
-) -> Result<Counterparty, Error> {
+pub(super) fn map(reader: &mut Reader<'_, '_>, raw: Option<String>) -> Result<Counterparty, Error> {
     let accounts = reader.items(&EXTERNAL_ACCOUNTS);
     let address_lines = reader.items(&ADDRESS_LINES);
     let mut counterparty = Counterparty {

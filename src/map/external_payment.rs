@@ -91,8 +91,7 @@ fn metadata(
     reader: &mut Reader<'_, '_>,
     payment: &ExternalPayment,
 ) -> std::collections::BTreeMap<String, String> {
-    let bank_reference =
-        reader.text(&BANK_REFERENCE).or_else(|| reader.text(&END_TO_END_ID));
+    let bank_reference = reader.text(&BANK_REFERENCE).or_else(|| reader.text(&END_TO_END_ID));
     let minor_units = payment.amount.as_ref().and_then(|amount| amount.minor_units);
     let derived = minor_units.map(|units| if units >= 0 { "CREDIT" } else { "DEBIT" });
     let direction = reader.text(&DIRECTION).or_else(|| party::owned(derived));

@@ -52,11 +52,7 @@ impl Field {
             .filter(|value| !value.is_nothing())
     }
 
-    pub(super) fn text<'r>(
-        &self,
-        record: &'r Json<'_>,
-        generation: Generation,
-    ) -> Option<&'r str> {
+    pub(super) fn text<'r>(&self, record: &'r Json<'_>, generation: Generation) -> Option<&'r str> {
         self.values(record, generation).find_map(Json::text)
     }
 }
@@ -106,11 +102,7 @@ impl<'r, 'j> Reader<'r, 'j> {
     }
 
     /// The first value that `read` accepts. If there are values but none is accepted: a note.
-    fn first<T>(
-        &mut self,
-        field: &Field,
-        read: impl Fn(&'r Json<'j>) -> Option<T>,
-    ) -> Option<T> {
+    fn first<T>(&mut self, field: &Field, read: impl Fn(&'r Json<'j>) -> Option<T>) -> Option<T> {
         let mut values = field.values(self.record, self.generation).peekable();
         values.peek()?;
         let found = values.find_map(read);

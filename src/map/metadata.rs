@@ -24,9 +24,10 @@ impl Metadata {
     pub fn put_identifiers(&mut self, identifiers: &[Identifier]) -> &mut Metadata {
         for identifier in identifiers.iter().filter(|identifier| identifier.number.is_some()) {
             let parts = [identifier.market.as_deref(), identifier.kind.as_deref()];
-            let kind = parts.into_iter().flatten().fold("identifier".to_owned(), |key, part| {
-                format!("{key}/{part}")
-            });
+            let kind = parts
+                .into_iter()
+                .flatten()
+                .fold("identifier".to_owned(), |key, part| format!("{key}/{part}"));
             let mut key = kind.clone();
             let mut count = 1_u32;
             while self.0.contains_key(&format!("{PREFIX}{key}")) {

@@ -61,7 +61,10 @@ impl fmt::Display for Note {
                 write!(f, "currency {code:?} has no decimals in ISO 4217")
             }
             Note::AmountDisagrees { field, currency } => {
-                write!(f, "{field}: value and stringValue disagree under the decimals of {currency}")
+                write!(
+                    f,
+                    "{field}: value and stringValue disagree under the decimals of {currency}"
+                )
             }
             Note::UnknownValue { field, value } => write!(f, "{field}: unknown value {value:?}"),
             Note::Unreadable { field } => write!(f, "{field}: not of the documented form"),

@@ -10,9 +10,24 @@ use crate::json::Json;
 use super::Note;
 
 const IDENTIFIER_TYPES: &[&str] = &[
-    "IBAN", "BBAN", "ACCOUNT_NUMBER", "NUMBER", "SE_BG", "SE_PG", "SE_BANKGIRO", "SE_PLUSGIRO",
-    "DK_FIK", "ADYEN", "PAYPAL", "SOLDO", "WALLET_SWISSQUOTE", "WALLET_AIRWALLEX",
-    "WALLET_HYPERWALLET", "WALLET_PAYHAWK", "WALLET_STRIPE", "AU_BPAY_BILLER_CODE",
+    "IBAN",
+    "BBAN",
+    "ACCOUNT_NUMBER",
+    "NUMBER",
+    "SE_BG",
+    "SE_PG",
+    "SE_BANKGIRO",
+    "SE_PLUSGIRO",
+    "DK_FIK",
+    "ADYEN",
+    "PAYPAL",
+    "SOLDO",
+    "WALLET_SWISSQUOTE",
+    "WALLET_AIRWALLEX",
+    "WALLET_HYPERWALLET",
+    "WALLET_PAYHAWK",
+    "WALLET_STRIPE",
+    "AU_BPAY_BILLER_CODE",
 ];
 
 pub(super) const PARTY_TYPES: &[&str] = &["INDIVIDUAL", "COMPANY"];

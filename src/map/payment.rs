@@ -52,9 +52,8 @@ const BANK_REFERENCE: Field = Field::both("metadata.bank_reference", &["bankRefe
 const KINDS: &[&str] = &["PAY-IN", "PAYOUT", "TRANSFER"];
 const DIRECTIONS: &[&str] = &["CREDIT", "DEBIT"];
 pub(super) const REMITTANCE_TYPES: &[&str] = &["UNSTRUCTURED", "STRUCTURED", "OCR"];
-pub(super) const RECONCILIATION_STATUSES: &[&str] = &[
-    "BOOKED", "EXPECTED", "RECONCILED", "PARTIALLY_RECONCILED", "NOT_RECONCILED",
-];
+pub(super) const RECONCILIATION_STATUSES: &[&str] =
+    &["BOOKED", "EXPECTED", "RECONCILED", "PARTIALLY_RECONCILED", "NOT_RECONCILED"];
 
 pub(super) fn map(
     reader: &mut Reader<'_, '_>,
@@ -157,7 +156,8 @@ fn metadata(
         &payment.bank_transaction_subfamily,
     ];
     let code: Vec<&str> = code.into_iter().filter_map(|part| part.as_deref()).collect();
-    let code = if code.is_empty() { payment.proprietary_code.clone() } else { Some(code.join("/")) };
+    let code =
+        if code.is_empty() { payment.proprietary_code.clone() } else { Some(code.join("/")) };
     Metadata::default()
         .put("transaction_id", Some(&payment.id))
         .put("transaction_type", code.as_deref())

@@ -16,7 +16,11 @@ pub fn status(raw: Option<&str>) -> &'static str {
     match raw.unwrap_or_default() {
         "INITIATED" | "PENDING" | "SUBMITTED" | "INFLIGHT" | "CREATED" | "APPROVED"
         | "PENDING_SUBMISSION" | "SENT" | "PENDING_AT_BANK" | "ACCEPTED" | "EXPECTED" => "PENDING",
-        "EXECUTED" | "REGISTERED" | "RECONCILED" | "BOOKED" | "NOT_RECONCILED"
+        "EXECUTED"
+        | "REGISTERED"
+        | "RECONCILED"
+        | "BOOKED"
+        | "NOT_RECONCILED"
         | "PARTIALLY_RECONCILED" => "SUCCEEDED",
         "FAILED" | "REJECTED" | "RETURNED" => "FAILED",
         "CANCELLED" | "ARCHIVED" => "CANCELLED",
