@@ -4,9 +4,12 @@
 pub mod atlar;
 pub mod avro;
 pub mod change;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod entropy;
+pub mod failure;
 pub mod json;
 pub mod kafka;
 pub mod map;
@@ -16,3 +19,4 @@ pub mod retry;
 pub mod secret;
 pub mod state;
 pub mod store;
+pub mod telemetry;
