@@ -1,0 +1,3 @@
+//! Reading: the workflow as a table, and the tasks that walk it.
+
+pub mod tree;
