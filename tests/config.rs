@@ -154,8 +154,9 @@ fn without_credentials_only_what_needs_them_fails() {
 fn the_connector_page_s_file_works_as_it_is() {
     let config = load(&sources(Some("valid/connector-page.json"), &[], &[]));
     let credentials = config.atlar.credentials().unwrap();
-    assert_eq!(credentials.access_key.secret.expose(), "AK-hunter1");
-    assert_eq!(credentials.secret.secret.expose(), "hunter2");
+    assert_eq!(credentials.access_key.secret.expose_secret(), "AK-hunter1");
+    assert_eq!(credentials.secret.secret.expose_secret(), "hunter2");
+    assert_eq!(credentials.read().unwrap().access_key, "AK-hunter1");
     assert_eq!(config.atlar.base_url.as_str(), "https://api.sandbox.atlar.com/");
     assert_eq!(config.atlar.page_size, 100);
     assert_eq!(config.atlar.polling_period, Duration::from_secs(600));
@@ -175,8 +176,8 @@ fn the_connector_page_s_file_works_as_it_is() {
 fn every_key_arrives_where_it_belongs() {
     let config = load(&sources(Some("valid/full.toml"), &[], &[]));
     let credentials = config.atlar.credentials().unwrap();
-    assert_eq!(credentials.access_key.secret.expose(), "AK-hunter1", "without its line end");
-    assert_eq!(credentials.secret.secret.expose(), "pässwörd ✓");
+    assert_eq!(credentials.access_key.secret.expose_secret(), "AK-hunter1", "without its line end");
+    assert_eq!(credentials.secret.secret.expose_secret(), "pässwörd ✓");
     assert_eq!(config.atlar.auth, Auth::Hmac);
     assert_eq!(config.atlar.polling_period_of("accounts"), Duration::from_secs(8100));
     assert_eq!(config.atlar.polling_period_of("payments"), Duration::from_secs(60));
@@ -186,9 +187,12 @@ fn every_key_arrives_where_it_belongs() {
         config.kafka.properties.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(properties, ["client.id=bank", "linger.ms=20", "socket.keepalive.enable=true"]);
     assert_eq!(config.kafka.security.protocol, Protocol::SaslSsl);
-    assert_eq!(config.kafka.security.password.as_ref().unwrap().secret.expose(), "AK-hunter1");
+    assert_eq!(
+        config.kafka.security.password.as_ref().unwrap().secret.expose_secret(),
+        "AK-hunter1"
+    );
     assert_eq!(config.registry.urls.len(), 2);
-    assert_eq!(config.http.admin_token.as_ref().unwrap().secret.expose(), "hunter6");
+    assert_eq!(config.http.admin_token.as_ref().unwrap().secret.expose_secret(), "hunter6");
     compare_debug("valid/full.debug", &format!("{config:#?}\n"));
 }
 
@@ -232,16 +236,16 @@ fn a_secret_of_a_higher_layer_beats_a_secret_file_and_the_other_way_round() {
         config.atlar.credentials.unwrap().secret
     };
     let by_variable = secret(&[("ATLAR_INGESTOR_SECRET_FILE", named)], &[]);
-    assert_eq!(by_variable.secret.expose(), "from the file");
+    assert_eq!(by_variable.secret.expose_secret(), "from the file");
     assert_eq!(by_variable.file.as_deref(), Some(path.as_path()));
     let by_flag = secret(&[("ATLAR_INGESTOR_SECRET", "x")], &[("secretFile", named)]);
-    assert_eq!(by_flag.secret.expose(), "from the file");
+    assert_eq!(by_flag.secret.expose_secret(), "from the file");
     let plain = secret(&[("ATLAR_INGESTOR_SECRET", "x")], &[]);
-    assert_eq!((plain.secret.expose(), plain.file), ("x", None));
+    assert_eq!((plain.secret.expose_secret(), plain.file), ("x", None));
 
     // It can be read again, and an empty or lost file is an error that says which.
     std::fs::write(&path, "changed").unwrap();
-    assert_eq!(by_flag.read().unwrap().expose(), "changed");
+    assert_eq!(by_flag.read().unwrap().expose_secret(), "changed");
     std::fs::write(&path, " \n").unwrap();
     assert!(by_flag.read().unwrap_err().to_string().contains(named));
     std::fs::remove_file(&path).unwrap();
