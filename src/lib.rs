@@ -22,4 +22,5 @@ pub mod secret;
 pub mod state;
 pub mod status;
 pub mod store;
+pub mod supervise;
 pub mod telemetry;
