@@ -12,6 +12,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// Deepest nesting accepted. Skipping a raw slice has no limit of its own, descending needs one.
+const DEPTH_MAX: usize = 128;
+
 /// One JSON value, borrowed from the text it was parsed from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Json<'a> {
@@ -45,7 +48,7 @@ impl<'a> Json<'a> {
     /// Parses exactly one JSON value (RFC 8259). Nesting beyond 128 levels is refused.
     pub fn parse(text: &'a [u8]) -> Result<Json<'a>, Error> {
         let raw: &'a RawValue = serde_json::from_slice(text)?;
-        descend(raw.get())
+        descend(raw.get(), DEPTH_MAX)
     }
 
     /// The member `name`, or [`Json::Null`] where this is no object or has no such member.
@@ -123,17 +126,21 @@ fn null<'s, 'a>() -> &'s Json<'a> {
     &NULL
 }
 
-fn descend<'a>(text: &'a str) -> Result<Json<'a>, Error> {
+fn descend<'a>(text: &'a str, depth: usize) -> Result<Json<'a>, Error> {
+    let depth = depth.checked_sub(1).ok_or(Error { line: 0, column: 0 })?;
     Ok(match text.as_bytes().first() {
         Some(b'{') => {
             let Members(members) = serde_json::from_str(text)?;
-            let members: Result<_, Error> =
-                members.into_iter().map(|(name, raw)| Ok((name, descend(raw.get())?))).collect();
+            let members: Result<_, Error> = members
+                .into_iter()
+                .map(|(name, raw)| Ok((name, descend(raw.get(), depth)?)))
+                .collect();
             Json::Object(members?)
         }
         Some(b'[') => {
             let Elements(items) = serde_json::from_str(text)?;
-            let items: Result<_, Error> = items.into_iter().map(|raw| descend(raw.get())).collect();
+            let items: Result<_, Error> =
+                items.into_iter().map(|raw| descend(raw.get(), depth)).collect();
             Json::Array(items?)
         }
         Some(b'"') => {

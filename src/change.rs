@@ -1,0 +1,16 @@
+//! Deciding what changed: pure functions from what was seen and what is known to a verdict.
+//!
+//! ```text
+//! record as received ──┐
+//!                      ├─► fingerprint::content ──► classify ──► New | Changed | Same | …
+//! outcome of its joins ┘                              ▲
+//!                         what was last published ────┘
+//! ```
+//!
+//! Nothing here does IO, reads a clock, or knows Kafka. The rules are those of `docs/events.md`.
+
+pub mod classify;
+pub mod fingerprint;
+
+pub use classify::{Class, Known, Seen, classify};
+pub use fingerprint::{ALGORITHM, Fingerprint};

@@ -1,0 +1,110 @@
+//! An ordered reader of one partition, committed records only.
+//!
+//! Assigned by hand, never through a group: who owns a workspace is no matter of who may read it.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::{Error, Options, QuietContext, code_of};
+
+/// What [`Reader::next`] came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    Record {
+        offset: i64,
+        key: Option<Vec<u8>>,
+        value: Option<Vec<u8>>,
+    },
+    /// Nothing more is committed at this moment.
+    End,
+    /// The time was up first.
+    TimedOut,
+}
+
+/// See the module.
+pub struct Reader {
+    consumer: BaseConsumer<QuietContext>,
+    topic: String,
+}
+
+impl Reader {
+    /// Starts at `offset` of one partition, or at the log's start where that is later.
+    pub fn open(
+        options: &Options,
+        group_id: &str,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> Result<Reader, Error> {
+        let attempt = format!("reading {topic}");
+        let consumer: BaseConsumer<QuietContext> = options
+            .client()
+            // librdkafka wants a group to be named; nothing is ever joined or committed.
+            .set("group.id", group_id)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("isolation.level", "read_committed")
+            .set("auto.offset.reset", "error")
+            .set("enable.partition.eof", "true")
+            .set("check.crcs", "true")
+            .set("fetch.message.max.bytes", "8388608")
+            .set("queued.max.messages.kbytes", "16384")
+            // The default of 1000 stalls a restore whenever the local queue was full once.
+            .set("fetch.queue.backoff.ms", "10")
+            .set("fetch.wait.max.ms", "50")
+            .create_with_context(QuietContext)
+            .map_err(|source| Error::of(&attempt, source))?;
+        let (low, _) = consumer
+            .fetch_watermarks(topic, partition, Options::ANSWER_TIMEOUT)
+            .map_err(|source| missing_topic(topic, &attempt, source))?;
+        let mut assignment = TopicPartitionList::new();
+        assignment
+            .add_partition_offset(topic, partition, Offset::Offset(offset.max(low)))
+            .and_then(|()| consumer.assign(&assignment))
+            .map_err(|source| Error::of(&attempt, source))?;
+        Ok(Reader { consumer, topic: topic.to_owned() })
+    }
+
+    /// The next committed record, or why there is none.
+    pub fn next(&self, timeout: Duration) -> Result<Next, Error> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.consumer.poll(left) {
+                None if left.is_zero() => return Ok(Next::TimedOut),
+                None => {}
+                Some(Ok(message)) => {
+                    return Ok(Next::Record {
+                        offset: message.offset(),
+                        key: message.key().map(<[u8]>::to_vec),
+                        value: message.payload().map(<[u8]>::to_vec),
+                    });
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(Next::End),
+                Some(Err(source)) => {
+                    let attempt = format!("reading {}", self.topic);
+                    match missing_topic(&self.topic, &attempt, source) {
+                        // The client reconnects by itself; the caller's time limit decides.
+                        Error::Unreachable { .. } if !left.is_zero() => {}
+                        error => return Err(error),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn missing_topic(topic: &str, attempt: &str, source: KafkaError) -> Error {
+    match code_of(&source) {
+        Some(
+            RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition,
+        ) => Error::NoTopic { topic: topic.to_owned() },
+        _ => Error::of(attempt, source),
+    }
+}

@@ -1,0 +1,263 @@
+//! Control records: what the state topic says about the workspace itself.
+//!
+//! Keys begin with `\0`, so that they never meet an entity's key, and none is four bytes long:
+//! brokers older than the fix of KAFKA-14055 lose transaction markers beside such keys. A value is
+//! the format number, one byte, then JSON.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Error, FORMAT};
+
+/// Written once by `setup`: the identity of the workspace's topics.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Genesis {
+    pub id: Uuid,
+    pub created_ms: i64,
+    /// Partitions of each event topic, by topic. Pinned: the partition of an event depends on it.
+    pub partitions: BTreeMap<String, i32>,
+    pub group_id: String,
+    /// Host of the API's base URL: the same topics never take another bank's data.
+    pub base_url_host: String,
+}
+
+/// Written at each acquisition: the barrier up to which the state topic is read back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    pub id: Uuid,
+    /// Host and process, for operators.
+    pub instance: String,
+    pub started_ms: i64,
+    pub program: String,
+}
+
+/// Last record of every batch. Without it nothing of the batch counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub session: Uuid,
+    /// 1, 2, 3 … without a gap over the workspace's life.
+    pub batch_no: u64,
+    /// Records before the manifest in the state topic.
+    pub state_records: u32,
+    pub events: u32,
+    /// What went to each partition of the event topics.
+    pub partitions: Vec<PartitionTotal>,
+    /// XOR of the first eight bytes of each event's `ce_id`, 16 hex digits.
+    pub change_xor: String,
+    /// Next offset of the inbox to apply; absent while nothing was ever applied.
+    pub inbox_offset: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionTotal {
+    pub topic: String,
+    pub partition: i32,
+    pub count: u32,
+    pub last_offset: i64,
+}
+
+/// The last complete listing of a stream that had something to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cycle {
+    pub stream: String,
+    /// Complete listings recorded.
+    pub listings: u64,
+    /// Records in that listing.
+    pub listed: u64,
+    pub finished_ms: i64,
+    /// Entities that are served with a lower version than the published one, by hex of their index
+    /// key: survives restarts, so that `run --once` from cron comes to believe them too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stale: BTreeMap<String, Persistence>,
+}
+
+/// For how long something has been served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Persistence {
+    pub listings: u32,
+    pub since_ms: i64,
+}
+
+/// A reference list that joins need was completed once, or is not offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ListStatus {
+    Complete,
+    NotOffered,
+}
+
+/// One control record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Control {
+    Genesis(Genesis),
+    Session(Session),
+    Manifest(Manifest),
+    Cycle(Cycle),
+    /// Whose data these topics hold; committed before the first event.
+    Organization(String),
+    /// Join fact: name of a third party, by its id.
+    ThirdParty {
+        id: String,
+        name: String,
+    },
+    /// Join fact: keyed hash of an identifier of an own account. Never taken back, so that a
+    /// transfer does not turn into a payment when the account is closed.
+    OwnIdentifier([u8; 16]),
+    /// State of a reference list, by stream.
+    JoinList {
+        list: String,
+        status: ListStatus,
+    },
+}
+
+const GENESIS: &str = "\0G";
+const SESSION: &str = "\0S";
+const MANIFEST: &str = "\0M";
+const ORGANIZATION: &str = "\0O";
+const CYCLE: &str = "\0C/";
+const THIRD_PARTY: &str = "\0J/third-party/";
+const OWN_IDENTIFIER: &str = "\0J/own-identifier/";
+const JOIN_LIST: &str = "\0L/";
+
+/// Whether a key of the state topic is that of a control record.
+pub fn is_control(key: &[u8]) -> bool {
+    key.first() == Some(&0)
+}
+
+impl Control {
+    pub fn key(&self) -> Vec<u8> {
+        let key = match self {
+            Control::Genesis(_) => GENESIS.to_owned(),
+            Control::Session(_) => SESSION.to_owned(),
+            Control::Manifest(_) => MANIFEST.to_owned(),
+            Control::Organization(_) => ORGANIZATION.to_owned(),
+            Control::Cycle(cycle) => format!("{CYCLE}{}", cycle.stream),
+            Control::ThirdParty { id, .. } => format!("{THIRD_PARTY}{id}"),
+            Control::OwnIdentifier(hash) => format!("{OWN_IDENTIFIER}{}", hex::encode(hash)),
+            Control::JoinList { list, .. } => format!("{JOIN_LIST}{list}"),
+        };
+        key.into_bytes()
+    }
+
+    pub fn value(&self) -> Vec<u8> {
+        let json = match self {
+            Control::Genesis(genesis) => serde_json::to_vec(genesis),
+            Control::Session(session) => serde_json::to_vec(session),
+            Control::Manifest(manifest) => serde_json::to_vec(manifest),
+            Control::Cycle(cycle) => serde_json::to_vec(cycle),
+            Control::Organization(id) => serde_json::to_vec(id),
+            Control::ThirdParty { name, .. } => serde_json::to_vec(name),
+            Control::OwnIdentifier(_) => serde_json::to_vec(&true),
+            Control::JoinList { status, .. } => serde_json::to_vec(status),
+        };
+        let mut value = vec![FORMAT];
+        // These types hold strings and numbers only: serialising them cannot fail.
+        value.extend_from_slice(&json.unwrap_or_default());
+        value
+    }
+
+    /// Reads the record found at `offset` (for the error only). `None`: a kind that a later release
+    /// of the same format added, which readers pass over.
+    pub fn decode(key: &[u8], value: &[u8], offset: i64) -> Result<Option<Control>, Error> {
+        let damaged = || Error::Damaged { offset };
+        let json = match value.split_first() {
+            Some((&FORMAT, json)) => json,
+            Some((&found, _)) if found > FORMAT => return Err(Error::NewerFormat { found }),
+            _ => return Err(damaged()),
+        };
+        let key = std::str::from_utf8(key).map_err(|_| damaged())?;
+        let control = if key == GENESIS {
+            serde_json::from_slice(json).map(Control::Genesis)
+        } else if key == SESSION {
+            serde_json::from_slice(json).map(Control::Session)
+        } else if key == MANIFEST {
+            serde_json::from_slice(json).map(Control::Manifest)
+        } else if key == ORGANIZATION {
+            serde_json::from_slice(json).map(Control::Organization)
+        } else if key.starts_with(CYCLE) {
+            serde_json::from_slice(json).map(Control::Cycle)
+        } else if let Some(id) = key.strip_prefix(THIRD_PARTY) {
+            let id = id.to_owned();
+            serde_json::from_slice(json).map(|name| Control::ThirdParty { id, name })
+        } else if let Some(hash) = key.strip_prefix(OWN_IDENTIFIER) {
+            let mut bytes = [0; 16];
+            hex::decode_to_slice(hash, &mut bytes).map_err(|_| damaged())?;
+            Ok(Control::OwnIdentifier(bytes))
+        } else if let Some(list) = key.strip_prefix(JOIN_LIST) {
+            let list = list.to_owned();
+            serde_json::from_slice(json).map(|status| Control::JoinList { list, status })
+        } else {
+            return Ok(None);
+        };
+        control.map(Some).map_err(|_| damaged())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one_of_each() -> Vec<Control> {
+        let session = Uuid::from_u128(7);
+        let total = PartitionTotal {
+            topic: "atlar.payment".into(),
+            partition: 1,
+            count: 2,
+            last_offset: 9,
+        };
+        vec![
+            Control::Genesis(Genesis {
+                id: Uuid::from_u128(1),
+                created_ms: 5,
+                partitions: BTreeMap::from([("atlar.payment".into(), 6)]),
+                group_id: "g".into(),
+                base_url_host: "api.atlar.com".into(),
+            }),
+            Control::Session(Session {
+                id: session,
+                instance: "host/1".into(),
+                started_ms: 1,
+                program: "0.1.0".into(),
+            }),
+            Control::Manifest(Manifest {
+                session,
+                batch_no: 3,
+                state_records: 2,
+                events: 2,
+                partitions: vec![total],
+                change_xor: "00ff".into(),
+                inbox_offset: None,
+            }),
+            Control::Cycle(Cycle {
+                stream: "accounts".into(),
+                listings: 1,
+                listed: 2,
+                finished_ms: 3,
+                stale: BTreeMap::from([("aa".into(), Persistence { listings: 1, since_ms: 2 })]),
+            }),
+            Control::Organization("org".into()),
+            Control::ThirdParty { id: "t".into(), name: "Bank".into() },
+            Control::OwnIdentifier([5; 16]),
+            Control::JoinList { list: "third-parties".into(), status: ListStatus::NotOffered },
+        ]
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_no_key_has_four_bytes() {
+        for control in one_of_each() {
+            let (key, value) = (control.key(), control.value());
+            assert!(is_control(&key) && key.len() != 4, "{control:?}");
+            assert_eq!(Control::decode(&key, &value, 0), Ok(Some(control)));
+        }
+    }
+
+    #[test]
+    fn unknown_kinds_are_passed_over_and_newer_formats_refused() {
+        assert_eq!(Control::decode(b"\0Z/new", b"\x01{}", 0), Ok(None));
+        assert_eq!(Control::decode(b"\0G", b"\x02{}", 0), Err(Error::NewerFormat { found: 2 }));
+        assert_eq!(Control::decode(b"\0G", b"\x01{}", 4), Err(Error::Damaged { offset: 4 }));
+        assert_eq!(Control::decode(b"\0G", b"", 4), Err(Error::Damaged { offset: 4 }));
+    }
+}
