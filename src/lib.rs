@@ -1,10 +1,22 @@
 //! Polls an Atlar workspace and publishes every new or changed record, exactly once, as Avro
 //! events on Kafka topics.
 
+pub mod atlar;
+pub mod avro;
 pub mod change;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod domain;
 pub mod entropy;
+pub mod failure;
 pub mod json;
 pub mod kafka;
+pub mod map;
+pub mod publish;
+pub mod recover;
+pub mod retry;
+pub mod secret;
 pub mod state;
 pub mod store;
+pub mod telemetry;

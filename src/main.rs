@@ -1,1 +1,33 @@
-fn main() {}
+//! The program `atlar-ingestor`: reads the command line, hands over, maps the outcome.
+
+use atlar_ingestor::cli::{self, Cli, Context};
+use atlar_ingestor::config::Environment;
+use atlar_ingestor::failure::Failure;
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Also `--help` and `--version` come this way, with exit code 0. What cannot be printed
+        // has nobody to read it.
+        Err(answer) => {
+            let _ = answer.print();
+            return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2));
+        }
+    };
+    cli::apply_color(cli.color);
+    let context = Context { environment: Environment::of_process(), output: cli.output };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(cli::execute(cli.command, &context)),
+        Err(error) => Err(Failure::unexpected("cannot start worker threads").because(error)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            cli::print_failure(&failure, context.output);
+            failure.code.into()
+        }
+    }
+}

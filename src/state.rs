@@ -27,6 +27,11 @@ pub enum Error {
     /// Not a record of ours.
     #[error("the record at offset {offset} of the state topic is damaged or was not written by us")]
     Damaged { offset: i64 },
+    /// Manifests are numbered 1, 2, 3 …: a number that does not rise means a second history.
+    #[error(
+        "batch {batch_no} at offset {offset} of the state topic does not follow the one before"
+    )]
+    Chain { batch_no: u64, offset: i64 },
 }
 
 impl Error {
@@ -34,7 +39,7 @@ impl Error {
     pub fn hint(&self) -> &'static str {
         match self {
             Error::NewerFormat { .. } => "run the release that wrote it, or a newer one",
-            Error::Damaged { .. } => {
+            Error::Damaged { .. } | Error::Chain { .. } => {
                 "make sure that nothing else may write to the state topic (ACLs), then rebuild it"
             }
         }

@@ -94,7 +94,8 @@ impl Producer {
             .set("transactional.id", transactional_id)
             .set("enable.idempotence", "true")
             .set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS.to_string())
-            .set("linger.ms", "5")
+            // Everything is queued at once and then waited for: lingering would only add to the wait.
+            .set("linger.ms", "1")
             .set("batch.num.messages", "10000")
             .set("batch.size", "1000000")
             .set("compression.type", "lz4")
@@ -123,25 +124,26 @@ impl Producer {
     }
 
     /// Queues a record; its number (0, 1, 2 …) is the index of its offset in [`Self::drain`].
-    pub fn send(&self, record: &Outgoing<'_>, deadline: Instant) -> Result<usize, Error> {
+    pub fn send(&self, record: Outgoing<'_>, deadline: Instant) -> Result<usize, Error> {
         let number = {
             let mut offsets = lock(&self.inner.context().offsets);
             offsets.push(-1);
             offsets.len() - 1
         };
+        let mut queued = BaseRecord::with_opaque_to(record.topic, number)
+            .partition(record.partition)
+            .key(record.key)
+            .payload(record.value)
+            .headers(record.headers);
         loop {
-            let queued = BaseRecord::with_opaque_to(record.topic, number)
-                .partition(record.partition)
-                .key(record.key)
-                .payload(record.value)
-                .headers(record.headers.clone());
             match self.inner.send(queued) {
                 Ok(()) => return Ok(number),
-                Err((source, _)) => {
+                Err((source, back)) => {
                     let full = code_of(&source) == Some(RDKafkaErrorCode::QueueFull);
                     if !full || Instant::now() >= deadline {
                         return Err(Error::of("queueing a record", source));
                     }
+                    queued = back;
                     self.inner.poll(POLL_STEP);
                 }
             }

@@ -203,6 +203,14 @@ impl Admin {
         Ok((metadata.brokers().len(), found))
     }
 
+    /// Identity of the cluster, as its brokers give it.
+    pub fn cluster_id(&self) -> Result<String, Error> {
+        self.inner().fetch_cluster_id(Options::ANSWER_TIMEOUT).ok_or_else(|| {
+            let source = KafkaError::Global(RDKafkaErrorCode::OperationTimedOut);
+            Error::of("asking for the cluster's id", source)
+        })
+    }
+
     /// First and next offset of a partition, as a reader of committed data sees them.
     pub fn offsets(&self, topic: &str, partition: i32) -> Result<(i64, i64), Error> {
         self.inner()

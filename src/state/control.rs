@@ -39,8 +39,6 @@ pub struct Manifest {
     pub session: Uuid,
     /// 1, 2, 3 … without a gap over the workspace's life.
     pub batch_no: u64,
-    /// Offset of the batch's first record in the state topic.
-    pub first_offset: i64,
     /// Records before the manifest in the state topic.
     pub state_records: u32,
     pub events: u32,
@@ -226,7 +224,6 @@ mod tests {
             Control::Manifest(Manifest {
                 session,
                 batch_no: 3,
-                first_offset: 12,
                 state_records: 2,
                 events: 2,
                 partitions: vec![total],

@@ -38,9 +38,12 @@ pub struct View {
 }
 
 impl View {
-    /// Applies one record. Records arrive in the order of their offsets; applying a stretch of the
-    /// log again leads to the same view.
+    /// Applies one record. Records arrive in the order of their offsets; those already applied are
+    /// passed over, so that a stretch of the log may be read again.
     pub fn apply(&mut self, read: &Read) -> Result<(), Error> {
+        if read.offset < self.next_offset {
+            return Ok(());
+        }
         if control::is_control(&read.key) {
             self.apply_control(read)?;
         } else if let Some(value) = &read.value {
@@ -50,7 +53,7 @@ impl View {
             // State keys are never deleted: a tombstone is not ours.
             return Err(Error::Damaged { offset: read.offset });
         }
-        self.next_offset = self.next_offset.max(read.offset + 1);
+        self.next_offset = read.offset + 1;
         Ok(())
     }
 
@@ -63,7 +66,13 @@ impl View {
             None => {}
             Some(Control::Genesis(genesis)) => self.genesis = Some(genesis),
             Some(Control::Session(session)) => self.session = Some(session),
-            Some(Control::Manifest(manifest)) => self.manifest = Some(manifest),
+            Some(Control::Manifest(manifest)) => {
+                // Compaction keeps the last manifest only, so numbers may skip, but never fall.
+                if manifest.batch_no <= self.batch_no() {
+                    return Err(Error::Chain { batch_no: manifest.batch_no, offset: read.offset });
+                }
+                self.manifest = Some(manifest);
+            }
             Some(Control::Cycle(cycle)) => {
                 self.cycles.insert(cycle.stream.clone(), cycle);
             }
@@ -81,6 +90,11 @@ impl View {
         self.dirty_controls.insert(read.key.clone());
         self.controls.insert(read.key.clone(), value.clone());
         Ok(())
+    }
+
+    /// Puts back a control record that the local store kept.
+    pub fn restore_control(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        self.apply_control(&Read { offset: -1, key: key.to_vec(), value: Some(value.to_vec()) })
     }
 
     /// The control records as read, by key.

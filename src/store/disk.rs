@@ -12,7 +12,6 @@ use super::layout::{self, Checkpoint, LAYOUT};
 use super::{Doubt, Error, Expected, Snapshot};
 use crate::entropy;
 use crate::state::View;
-use crate::state::view::Read;
 
 /// Memory that sled may use for pages.
 const CACHE_BYTES: u64 = 32 << 20;
@@ -139,9 +138,7 @@ impl Disk {
                     }
                 }
                 Some((&CONTROL, name)) => {
-                    let offset = checkpoint.next_offset - 1;
-                    let read = Read { offset, key: name.to_vec(), value: Some(value.to_vec()) };
-                    view.apply(&read).map_err(|_| Doubt::Damaged)?;
+                    view.restore_control(name, &value).map_err(|_| Doubt::Damaged)?;
                 }
                 _ => return Err(Doubt::Damaged),
             }

@@ -1,0 +1,115 @@
+//! Which scheme a request is authenticated with, and what was learned about that.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+
+use super::error::Unbuildable;
+use super::sign;
+use crate::secret::Credentials;
+
+/// What the operator asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// `Hmac`; where that is refused with 401, `Basic`, unless the secret would travel in clear.
+    Auto,
+    Hmac,
+    Basic,
+}
+
+/// What one request carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    Hmac,
+    Basic,
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Scheme::Hmac => "hmac",
+            Scheme::Basic => "basic",
+        })
+    }
+}
+
+/// Chooses the scheme and remembers, for the life of the process, which one was accepted.
+#[derive(Debug)]
+pub(super) struct Authenticator {
+    auth: Auth,
+    /// The way to the server keeps a secret: https, or this machine.
+    private_way: bool,
+    accepted: OnceLock<Scheme>,
+}
+
+impl Authenticator {
+    pub(super) fn new(auth: Auth, private_way: bool) -> Authenticator {
+        Authenticator { auth, private_way, accepted: OnceLock::new() }
+    }
+
+    pub(super) fn scheme(&self) -> Scheme {
+        match self.auth {
+            Auth::Hmac => Scheme::Hmac,
+            Auth::Basic => Scheme::Basic,
+            Auth::Auto => self.accepted.get().copied().unwrap_or(Scheme::Hmac),
+        }
+    }
+
+    /// What to try once more after `refused` was answered with 401.
+    pub(super) fn fallback(&self, refused: Scheme) -> Option<Scheme> {
+        (self.may_differ(refused) && self.private_way).then_some(Scheme::Basic)
+    }
+
+    /// True where only the way to the server kept [`Self::fallback`] from trying.
+    pub(super) fn withheld(&self, refused: Scheme) -> bool {
+        self.may_differ(refused) && !self.private_way
+    }
+
+    pub(super) fn accepted(&self, scheme: Scheme) {
+        // The first one stays: several streams learn it at the same moment, one line says so.
+        if self.accepted.set(scheme).is_ok() {
+            tracing::info!(auth = %scheme, "Atlar accepted the credentials");
+        }
+    }
+
+    pub(super) fn remembered(&self) -> Option<Scheme> {
+        self.accepted.get().copied()
+    }
+
+    fn may_differ(&self, refused: Scheme) -> bool {
+        self.auth == Auth::Auto && refused == Scheme::Hmac && self.accepted.get().is_none()
+    }
+}
+
+/// The headers that authenticate a request without a body. `path` and `query` are the bytes of
+/// the request line.
+pub(super) fn headers(
+    scheme: Scheme,
+    credentials: &Credentials,
+    method: &Method,
+    (path, query): (&str, &str),
+    timestamp: &str,
+) -> Result<HeaderMap, Unbuildable> {
+    let Credentials { access_key, secret } = credentials;
+    let mut headers = HeaderMap::with_capacity(2);
+    let authorization = match scheme {
+        Scheme::Basic => sign::basic(access_key, secret),
+        Scheme::Hmac => {
+            let signed =
+                sign::hmac(access_key, secret, method.as_str(), path, query, timestamp, b"");
+            let name = HeaderName::from_static(sign::TIMESTAMP_HEADER);
+            headers.insert(name, value(&signed.timestamp)?);
+            signed.authorization
+        }
+    };
+    let mut authorization = value(&authorization)?;
+    authorization.set_sensitive(true);
+    headers.insert(AUTHORIZATION, authorization);
+    Ok(headers)
+}
+
+fn value(text: &str) -> Result<HeaderValue, Unbuildable> {
+    HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Unbuildable::AccessKey)
+}

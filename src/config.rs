@@ -1,0 +1,92 @@
+//! The configuration: one table of keys, four layers (flag > environment > file > default), every
+//! fault of all of them in one run.
+//!
+//! ```text
+//! file ──document──► tree with places ─┐
+//! environment ─────────────────────────┼─layers─► settings ─resolution─► one per key ─build─► Config
+//! flags ───────────────────────────────┘   faults ────────────┘ check: what they say together
+//! ```
+//!
+//! Keys are camelCase in TOML and JSON alike (which one is told by the file's ending). A key's
+//! variable is `ATLAR_INGESTOR_` and its name in upper snake case, `__` between levels. Properties
+//! of librdkafka are lower case in a variable's name with `_` for the dot:
+//! `ATLAR_INGESTOR_KAFKA__PROPERTIES__LINGER_MS`. An empty variable counts as not set, and so does
+//! `null` in JSON. Paths are relative to the working directory. A secret is a value or a file that
+//! holds it (`secretFile`); it is never taken from the command line and never shown.
+
+mod build;
+mod check;
+mod choice;
+mod document;
+mod environment;
+mod fault;
+pub mod keys;
+mod kind;
+mod layers;
+mod nearest;
+mod not_yet;
+mod options;
+mod properties;
+mod resolution;
+mod secret_source;
+mod source;
+pub mod template;
+
+pub use check::is_loopback;
+pub use choice::{
+    ApiVersion, Auth, ExternalPaymentsSource, KeyFormat, LogFormat, LogLevel, Mechanism, Protocol,
+};
+pub use environment::{CONFIG_VARIABLE, Environment, PREFIX, variable_of};
+pub use kind::{Kind, address, duration, spelled};
+pub use options::{
+    AtlarOptions, Config, Credentials, DeleteOptions, EventOptions, HttpOptions, KafkaOptions,
+    LogOptions, RegistryOptions, RequestOptions, SecurityOptions, StoreOptions,
+};
+pub use resolution::{DEFAULT_FILE, Line, Resolution, file_to_read};
+pub use secret_source::SecretSource;
+
+use crate::failure::Failure;
+use std::path::PathBuf;
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The file, if any.
+    pub file: Option<PathBuf>,
+    /// `--set key=value`, in order.
+    pub overrides: Vec<Override>,
+    /// The environment.
+    pub environment: Environment,
+}
+
+/// One `--set key=value`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// The key, with dots between levels.
+    pub path: String,
+    /// Its value as text.
+    pub text: String,
+}
+
+/// What a command cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// It reads Atlar: access key and secret must be there.
+    Credentials,
+    /// It works without credentials.
+    Nothing,
+}
+
+/// Reads, merges, checks and types the configuration. Fails with exit code 3 and every fault there
+/// is.
+pub fn load(sources: &Sources, needs: Needs) -> Result<Config, Failure> {
+    typed(&Resolution::of(sources, needs))
+}
+
+/// Types a merged configuration. Fails with exit code 3 and every fault there is.
+pub fn typed(resolution: &Resolution) -> Result<Config, Failure> {
+    match resolution.failure() {
+        Some(failure) => Err(failure),
+        None => build::build(resolution),
+    }
+}

@@ -1,0 +1,227 @@
+//! Acquiring a workspace: the only way to become its writer, at start and after every error.
+//!
+//! ```text
+//!  1. genesis        the first record of the state topic: is this our workspace?
+//!  2. catch up       fold the state topic from where the view (memory, else local store) ends
+//!  3. new epoch      init_transactions: whoever wrote before is fenced, its open transaction aborted
+//!  4. barrier        commit a session record, and read the topic up to exactly that record
+//!  5. audit          the events of the last batch are all there
+//! ```
+//!
+//! After step 4 nobody else can commit, and the view is what the log holds below the barrier. What
+//! was polled before is not trusted: the caller drops it and lists again. A crash at any point leaves
+//! at most an open transaction, which the next step 3 aborts, or one more session record.
+//!
+//! The end of the log is found by the barrier and not by an offset, because the last records may be
+//! transaction markers, which are never delivered.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::message::OwnedHeaders;
+use uuid::Uuid;
+
+use crate::kafka::producer::{Outgoing, Producer};
+use crate::kafka::reader::{Next, Reader};
+use crate::kafka::topics::Admin;
+use crate::publish::writer::Hold;
+use crate::publish::{Error, Writer};
+use crate::state::control::{Genesis, Manifest, Session};
+use crate::state::view::Read;
+use crate::state::{Control, View};
+use crate::store::{Doubt, Expected, Store};
+
+/// For one step of an acquisition: a restore of a million records takes about a second.
+const STEP_TIMEOUT: Duration = Duration::from_secs(120);
+/// Between two records while catching up.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(30);
+const STATE_PARTITION: i32 = 0;
+
+/// What genesis must say for this configuration to go on.
+#[derive(Debug, Clone)]
+pub struct Pinned {
+    pub group_id: String,
+    pub base_url_host: String,
+    pub partitions: i32,
+}
+
+/// Where the fold starts.
+pub enum Start<'a> {
+    /// From the view in memory: an earlier acquisition of this process.
+    Memory(Box<View>),
+    /// From the local store, or from the log's start where it is not believed.
+    Store(&'a mut Store),
+    /// From the log's start.
+    Nothing,
+}
+
+/// How an acquisition went, for operators.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub session: Uuid,
+    /// Records read from the state topic.
+    pub read: u64,
+    /// Why the local store was not used.
+    pub doubt: Option<Doubt>,
+}
+
+/// Acquires the workspace for `writer`. On return the view is complete and the writer may commit.
+pub fn acquire(
+    writer: &mut Writer,
+    start: Start<'_>,
+    pinned: &Pinned,
+    session: Session,
+) -> Result<(View, Report), Error> {
+    writer.hold = None;
+    let state_topic = writer.names.state();
+    let genesis = read_genesis(writer)?;
+    check_pinned(&genesis, pinned)?;
+
+    let (mut view, doubt) = match start {
+        Start::Memory(view) => (*view, None),
+        Start::Nothing => (View::default(), None),
+        Start::Store(store) => {
+            let expected = Expected {
+                cluster_id: writer.cluster_id()?,
+                genesis: genesis.id,
+                offsets: Admin::connect(&writer.options)?.offsets(&state_topic, STATE_PARTITION)?,
+            };
+            match store.load(&expected) {
+                Ok(view) => (view, None),
+                Err(doubt) => (View::default(), Some(doubt)),
+            }
+        }
+    };
+    let reader = open(writer, &state_topic, view.next_offset)?;
+    let mut read = catch_up(&reader, &mut view)?;
+
+    let producer = writer.producers.take()?;
+    let barrier = write_barrier(&producer, &state_topic, &session);
+    writer.producers.retire(producer);
+    barrier?;
+    let (tail, more) = read_to_barrier(&reader, &mut view, session.id)?;
+    read += more;
+
+    if let Some(manifest) = &view.manifest {
+        audit(writer, manifest)?;
+    }
+    writer.hold = Some(Hold { session: session.id, reader, tail });
+    Ok((view, Report { session: session.id, read, doubt }))
+}
+
+/// The workspace's genesis: always the first record of the state topic, as `setup` writes it before
+/// anything else and compaction keeps the last record of a key.
+pub fn read_genesis(writer: &Writer) -> Result<Genesis, Error> {
+    let reader = open(writer, &writer.names.state(), 0)?;
+    match reader.next(RECORD_TIMEOUT)? {
+        Next::End => Err(Error::NotSetUp),
+        Next::TimedOut => Err(timed_out("reading the state topic")),
+        Next::Record { offset, key, value } => {
+            let key = key.unwrap_or_default();
+            match Control::decode(&key, &value.unwrap_or_default(), offset)? {
+                Some(Control::Genesis(genesis)) => Ok(genesis),
+                _ => Err(crate::state::Error::Damaged { offset }.into()),
+            }
+        }
+    }
+}
+
+fn check_pinned(genesis: &Genesis, pinned: &Pinned) -> Result<(), Error> {
+    let differs = |what: &str, ours: &str, theirs: &str| {
+        Err(Error::Pinned(format!("{what} is {ours}, but this workspace was set up with {theirs}")))
+    };
+    if genesis.group_id != pinned.group_id {
+        return differs("kafka.groupId", &pinned.group_id, &genesis.group_id);
+    }
+    if genesis.base_url_host != pinned.base_url_host {
+        return differs("the host of baseUrl", &pinned.base_url_host, &genesis.base_url_host);
+    }
+    match genesis.partitions.values().find(|partitions| **partitions != pinned.partitions) {
+        Some(theirs) => {
+            differs("kafka.partitions", &pinned.partitions.to_string(), &theirs.to_string())
+        }
+        None => Ok(()),
+    }
+}
+
+fn open(writer: &Writer, topic: &str, offset: i64) -> Result<Reader, Error> {
+    Ok(Reader::open(&writer.options, &writer.group_id, topic, STATE_PARTITION, offset)?)
+}
+
+fn catch_up(reader: &Reader, view: &mut View) -> Result<u64, Error> {
+    let mut read = 0;
+    loop {
+        match reader.next(RECORD_TIMEOUT)? {
+            Next::End => return Ok(read),
+            Next::TimedOut => return Err(timed_out("reading the state topic")),
+            Next::Record { offset, key, value } => {
+                view.apply(&Read { offset, key: key.unwrap_or_default(), value })?;
+                read += 1;
+            }
+        }
+    }
+}
+
+fn write_barrier(producer: &Producer, topic: &str, session: &Session) -> Result<(), Error> {
+    let deadline = Instant::now() + STEP_TIMEOUT;
+    producer.init(deadline)?;
+    producer.begin()?;
+    let control = Control::Session(session.clone());
+    let (key, value) = (control.key(), control.value());
+    let record = Outgoing {
+        topic,
+        partition: STATE_PARTITION,
+        key: &key,
+        value: &value,
+        headers: OwnedHeaders::new(),
+    };
+    producer.send(record, deadline)?;
+    producer.drain(deadline)?;
+    producer.commit(deadline)?;
+    Ok(())
+}
+
+/// Reads on until our own session record; returns its offset.
+fn read_to_barrier(reader: &Reader, view: &mut View, ours: Uuid) -> Result<(i64, u64), Error> {
+    let deadline = Instant::now() + STEP_TIMEOUT;
+    let mut read = 0;
+    while Instant::now() < deadline {
+        match reader.next(RECORD_TIMEOUT)? {
+            Next::End => {}
+            Next::TimedOut => break,
+            Next::Record { offset, key, value } => {
+                view.apply(&Read { offset, key: key.unwrap_or_default(), value })?;
+                read += 1;
+                if view.session.as_ref().is_some_and(|session| session.id == ours) {
+                    return Ok((offset, read));
+                }
+            }
+        }
+    }
+    Err(timed_out("waiting for our own session record"))
+}
+
+/// Counts the events of the last batch. One writer appends a batch to a partition without gaps, so
+/// they are the last `count` offsets up to the one in the manifest.
+fn audit(writer: &Writer, manifest: &Manifest) -> Result<(), Error> {
+    for total in &manifest.partitions {
+        let first = total.last_offset + 1 - i64::from(total.count);
+        let reader =
+            Reader::open(&writer.options, &writer.group_id, &total.topic, total.partition, first)?;
+        let torn = || Error::Torn { topic: total.topic.clone(), partition: total.partition };
+        let mut found = 0;
+        while found < total.count {
+            match reader.next(RECORD_TIMEOUT)? {
+                Next::Record { offset, .. } if offset > total.last_offset => return Err(torn()),
+                Next::Record { .. } => found += 1,
+                Next::End => return Err(torn()),
+                Next::TimedOut => return Err(timed_out("reading the events of the last batch")),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn timed_out(attempt: &str) -> Error {
+    let code = rdkafka::error::RDKafkaErrorCode::OperationTimedOut;
+    crate::kafka::Error::of(attempt, rdkafka::error::KafkaError::Global(code)).into()
+}
