@@ -59,6 +59,8 @@ mod respond;
 mod routes;
 mod served;
 mod table;
+#[cfg(test)]
+mod tests;
 mod world;
 mod write;
 

@@ -119,3 +119,34 @@ fn check_signature(
     }
     mac.verify_slice(&given).map_err(|_| Refusal::WrongSignature)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Computed with Python's hmac and hashlib, not with the code above.
+    #[test]
+    fn a_signature_made_elsewhere_is_accepted() {
+        let signature = "0489a142b55615712c0bf50a736efc23bd516ed49799328cddad5718d4120732";
+        let verdict = |query: &str, signature: &str, now_ms| {
+            let mut headers = HeaderMap::new();
+            let value = format!("HMAC-SHA256 credential=key-1,signature={signature}");
+            headers.insert("authorization", value.parse().unwrap());
+            let at = "2026-02-03T09:15:27.104Z".parse().unwrap();
+            headers.insert("atlar-request-timestamp", at);
+            let (method, path) = ("GET", "/v1/transactions");
+            let claim = Claim { method, path, query, headers: &headers, body: b"" };
+            check(&claim, Schemes::Any, "key-1", "s3cret-Å", now_ms)
+        };
+        let query = "accountId=6d0f5a2e&limit=25&token=a%2Fb%3D";
+        let at_ms = 1_770_110_127_104;
+        assert_eq!(verdict(query, signature, at_ms), Ok("hmac"));
+        let decoded = "accountId=6d0f5a2e&limit=25&token=a/b=";
+        assert_eq!(verdict(decoded, signature, at_ms), Err(Refusal::WrongSignature));
+        let upper = signature.to_uppercase();
+        assert_eq!(verdict(query, &upper, at_ms), Err(Refusal::WrongSignature));
+        assert_eq!(verdict(query, signature, at_ms + WINDOW_MS), Ok("hmac"));
+        let late = at_ms + WINDOW_MS + 1;
+        assert_eq!(verdict(query, signature, late), Err(Refusal::StaleTimestamp));
+    }
+}
