@@ -19,6 +19,7 @@ pub mod publish;
 pub mod recover;
 pub mod retry;
 pub mod secret;
+pub mod simulator;
 pub mod state;
 pub mod status;
 pub mod store;
