@@ -5,6 +5,7 @@
 
 pub mod config;
 pub mod demo;
+pub mod render;
 pub mod run;
 pub mod setup;
 pub mod simulate;
@@ -15,7 +16,9 @@ use crate::config::{Environment, Override, Sources, file_to_read};
 use crate::failure::{ExitCode, Failure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io::{ErrorKind, Write as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use tokio::net::TcpListener;
 
 const COMMON: &str = "Options of every command";
 
@@ -136,6 +139,18 @@ pub fn apply_color(color: Color) {
         Color::Never => anstream::ColorChoice::Never,
     }
     .write_global();
+}
+
+/// Binds a port; exit code 4 where it is taken.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::AddrInUse => "another program has the port: stop it, or choose another port",
+            ErrorKind::PermissionDenied => "choose a port above 1023",
+            _ => "choose an address of this machine",
+        };
+        Failure::dependency(format!("cannot listen on {address}"), hint).because(error)
+    })
 }
 
 /// Prints data. A reader that has seen enough (`| head`) is not an error.

@@ -11,6 +11,7 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 pub mod embedded;
+pub mod follower;
 pub mod partition;
 pub mod producer;
 pub mod reader;

@@ -1,6 +1,7 @@
 //! Polls an Atlar workspace and publishes every new or changed record, exactly once, as Avro
 //! events on Kafka topics.
 
+pub mod app;
 pub mod atlar;
 pub mod avro;
 pub mod change;
@@ -10,6 +11,7 @@ pub mod config;
 pub mod domain;
 pub mod entropy;
 pub mod failure;
+pub mod http;
 pub mod ingest;
 pub mod json;
 pub mod kafka;

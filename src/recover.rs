@@ -117,12 +117,16 @@ pub fn read_genesis(writer: &Writer) -> Result<Genesis, Error> {
     }
 }
 
-fn check_pinned(genesis: &Genesis, pinned: &Pinned) -> Result<(), Error> {
-    let differs = |what: &str, ours: &str, theirs: &str| {
-        Err(Error::Pinned(format!("{what} is {ours}, but this workspace was set up with {theirs}")))
+/// Whether the configuration fits what the workspace was set up with.
+pub fn check_pinned(genesis: &Genesis, pinned: &Pinned) -> Result<(), Error> {
+    let text = |what: &str, ours: &str, theirs: &str| {
+        format!("{what} is {ours}, but this workspace was set up with {theirs}")
     };
+    let differs =
+        |what: &str, ours: &str, theirs: &str| Err(Error::Pinned(text(what, ours, theirs)));
     if genesis.group_id != pinned.group_id {
-        return differs("kafka.groupId", &pinned.group_id, &genesis.group_id);
+        let text = text("kafka.groupId", &pinned.group_id, &genesis.group_id);
+        return Err(Error::PinnedGroup(text));
     }
     if genesis.base_url_host != pinned.base_url_host {
         return differs("the host of baseUrl", &pinned.base_url_host, &genesis.base_url_host);

@@ -1,7 +1,11 @@
 //! `simulate`: a bank that behaves like Atlar.
 
-use super::{Context, values};
+use super::{Context, Output, values};
+use crate::clock::Clock;
+use crate::config::SecretSource;
 use crate::failure::Failure;
+use crate::simulator::{Faults, Options, Simulator};
+use crate::supervise::Signals;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -48,6 +52,51 @@ pub struct Args {
 }
 
 /// Serves until it is told to stop.
-pub async fn execute(_args: Args, _context: &Context) -> Result<(), Failure> {
-    Err(Failure::unexpected("`simulate` is not part of this build"))
+pub async fn execute(args: Args, context: &Context) -> Result<(), Failure> {
+    let options = options(&args)?;
+    let listener = super::bind(args.listen).await?;
+    let mut signals = Signals::listen()
+        .map_err(|error| Failure::unexpected("cannot listen for signals").because(error))?;
+    let simulator =
+        Simulator::start(listener, options, Clock::system()).await.map_err(|error| {
+            Failure::dependency("the simulator did not start", "see the cause").because(error)
+        })?;
+    let url = format!("http://{}", simulator.addr());
+    let text = match context.output {
+        Output::Json => format!("{}\n", serde_json::json!({ "base_url": url, "seed": args.seed })),
+        Output::Text => format!("simulated bank on {url} (truth: {url}/_simulator/truth)\n"),
+    };
+    super::print(&text)?;
+    signals.next().await;
+    simulator.stop().await;
+    Ok(())
+}
+
+fn options(args: &Args) -> Result<Options, Failure> {
+    let read = |path: &Option<PathBuf>, default: &str| match path {
+        None => Ok(default.to_owned()),
+        Some(path) => SecretSource::of_file(path)
+            .map(|source| source.secret.expose_secret().to_owned())
+            .map_err(|error| {
+                let what = format!("cannot read {}", path.display());
+                Failure::configuration(what, "check the path and its rights").because(error)
+            }),
+    };
+    let access_key = read(&args.access_key_file, DEMO_ACCESS_KEY)?;
+    let secret = read(&args.secret_file, DEMO_SECRET)?;
+    let mut faults = Faults::default();
+    for share in &args.faults {
+        let text = format!("{}={}%", share.fault, share.share * 100.0);
+        let parsed: Faults = text.parse().map_err(|error| {
+            Failure::usage(format!("--fault {text}: {error}"), "see `simulate --help`")
+        })?;
+        faults.0.extend(parsed.0);
+    }
+    Ok(Options {
+        seed: args.seed,
+        accounts: usize::try_from(args.accounts).unwrap_or(usize::MAX),
+        rate_per_second: args.rate.per_second,
+        faults,
+        ..Options::new(access_key, secret)
+    })
 }

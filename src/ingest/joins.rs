@@ -178,15 +178,17 @@ mod tests {
     #[test]
     fn outcomes_follow_the_facts_and_move_the_epoch_of_their_kind_only() {
         let mut joins = Joins::of(&View::default());
-        let outcome = |joins: &Joins, account| {
-            joins.outcome(Entity::Payment, Generation::V1, &json(PAYMENT), Some(account))
+        let is_own = |joins: &Joins, account| {
+            let payment = json(PAYMENT);
+            let found = joins.outcome(Entity::Payment, Generation::V1, &payment, Some(account));
+            found.own_counterparty
         };
-        assert!(!outcome(&joins, "b").own_counterparty);
+        assert!(!is_own(&joins, "b"));
         let epochs = |joins: &Joins| (joins.epoch(Entity::Account), joins.epoch(Entity::Payment));
         let start = epochs(&joins);
         joins.learn_account("a", &json(ACCOUNT), Generation::V1);
-        assert!(outcome(&joins, "b").own_counterparty);
-        assert!(!outcome(&joins, "a").own_counterparty, "the account itself is no other account");
+        assert!(is_own(&joins, "b"));
+        assert!(!is_own(&joins, "a"), "the account itself is no other account");
         assert_eq!(epochs(&joins).0, start.0);
         assert_ne!(epochs(&joins).1, start.1);
         joins.learn_third_party(&json(r#"{"id":"t","name":"Old"}"#));

@@ -9,10 +9,16 @@ use rdkafka::client::Client;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use tokio_util::sync::CancellationToken;
+
 use super::{Error, Options, QuietContext};
+use crate::retry;
 
 /// How long a broker may take to create topics.
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Between two looks for the leader of a new partition.
+const LEADER_PAUSE: Duration = Duration::from_millis(50);
 
 /// A setting of a topic, and whether the promise depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -265,6 +271,22 @@ impl Admin {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
                 Err((_, code)) => return Err(Error::of(&attempt, KafkaError::AdminOp(code))),
+            }
+        }
+        self.wait_for_leaders(topic).await
+    }
+
+    /// Brokers learn of a new topic a moment after the controller has answered.
+    async fn wait_for_leaders(&self, topic: &Wanted) -> Result<(), Error> {
+        let deadline = tokio::time::Instant::now() + Options::ANSWER_TIMEOUT;
+        let never = CancellationToken::new();
+        for partition in 0..topic.partitions {
+            while let Err(error) = self.offsets(&topic.name, partition) {
+                if tokio::time::Instant::now() >= deadline {
+                    return Err(error);
+                }
+                // Nobody cancels this token: the wait cannot fail.
+                let _ = retry::sleep(LEADER_PAUSE, &never).await;
             }
         }
         Ok(())

@@ -13,6 +13,37 @@ use crate::state::control::Session;
 use crate::state::view::Read;
 use crate::store::{self, Store, WriteBehind};
 
+/// What the thread calls: the real writer, or the one of a dry run.
+pub trait Committer: Send {
+    /// See [`crate::recover::acquire`].
+    fn acquire(
+        &mut self,
+        view: &mut View,
+        store: Option<&mut Store>,
+        pinned: &Pinned,
+        session: &Session,
+    ) -> Result<Report, AcquireError>;
+
+    /// See [`Writer::commit`].
+    fn commit(&mut self, batch: &Batch) -> Result<Vec<Read>, Error>;
+}
+
+impl Committer for Writer {
+    fn acquire(
+        &mut self,
+        view: &mut View,
+        store: Option<&mut Store>,
+        pinned: &Pinned,
+        session: &Session,
+    ) -> Result<Report, AcquireError> {
+        Ok(recover::acquire(self, view, store, pinned, session)?)
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<Vec<Read>, Error> {
+        Writer::commit(self, batch)
+    }
+}
+
 /// What an acquisition brings.
 pub struct Acquired {
     pub view: View,
@@ -87,7 +118,7 @@ pub struct WriterThread {
 }
 
 impl WriterThread {
-    pub fn start(mut writer: Writer) -> std::io::Result<WriterThread> {
+    pub fn start(mut writer: impl Committer + 'static) -> std::io::Result<WriterThread> {
         let (calls, mut todo) = mpsc::channel(1);
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
             while let Some(call) = todo.blocking_recv() {
@@ -135,30 +166,26 @@ impl WriterThread {
 }
 
 fn acquire(
-    writer: &mut Writer,
+    writer: &mut impl Committer,
     from: From,
     pinned: &Pinned,
     session: &Session,
 ) -> Result<Acquired, NotAcquired> {
     let failed = |error: AcquireError| NotAcquired { error, view: None };
+    let mut view = View::default();
     match from {
-        From::Memory(mut view) => {
-            match recover::acquire(writer, &mut view, None, pinned, session) {
-                Ok(report) => Ok(Acquired { view: *view, report, store: None }),
-                Err(error) => Err(NotAcquired { error: error.into(), view: Some(view) }),
-            }
-        }
+        From::Memory(mut view) => match writer.acquire(&mut view, None, pinned, session) {
+            Ok(report) => Ok(Acquired { view: *view, report, store: None }),
+            Err(error) => Err(NotAcquired { error, view: Some(view) }),
+        },
         From::Topic => {
-            let mut view = View::default();
-            let report = recover::acquire(writer, &mut view, None, pinned, session);
-            let report = report.map_err(|error| failed(error.into()))?;
+            let report = writer.acquire(&mut view, None, pinned, session).map_err(failed)?;
             Ok(Acquired { view, report, store: None })
         }
         From::Folder(path) => {
             let mut store = Store::open(&path).map_err(|error| failed(error.into()))?;
-            let mut view = View::default();
-            let report = recover::acquire(writer, &mut view, Some(&mut store), pinned, session);
-            let report = report.map_err(|error| failed(error.into()))?;
+            let report =
+                writer.acquire(&mut view, Some(&mut store), pinned, session).map_err(failed)?;
             let store = store.write_behind().map_err(|error| failed(error.into()))?;
             Ok(Acquired { view, report, store: Some(store) })
         }

@@ -49,6 +49,9 @@ pub enum Error {
     /// What genesis pins differs from the configuration.
     #[error("{0}")]
     Pinned(String),
+    /// The deployment's group differs: somebody else's workspace, or a mistake.
+    #[error("{0}")]
+    PinnedGroup(String),
     /// The events of the last batch are not all there.
     #[error("the last batch is torn: {topic} partition {partition} lacks events of it")]
     Torn { topic: String, partition: i32 },
@@ -65,7 +68,7 @@ impl Error {
             }
             Error::NotReadBack { .. } => "nothing was lost; it is diffed and published again",
             Error::NotSetUp => "run `atlar-ingestor setup` once",
-            Error::Pinned(_) => {
+            Error::Pinned(_) | Error::PinnedGroup(_) => {
                 "use the value the workspace was set up with, or another topicPrefix"
             }
             Error::Torn { .. } => {
@@ -79,7 +82,11 @@ impl Error {
         match self {
             Error::Kafka(error) => error.is_transient(),
             Error::Moved { .. } | Error::NotReadBack { .. } | Error::TakenOver => true,
-            Error::State(_) | Error::NotSetUp | Error::Pinned(_) | Error::Torn { .. } => false,
+            Error::State(_)
+            | Error::NotSetUp
+            | Error::Pinned(_)
+            | Error::PinnedGroup(_)
+            | Error::Torn { .. } => false,
         }
     }
 }

@@ -1,0 +1,13 @@
+//! The only place where the parts are constructed and joined.
+//!
+//! [`settings`] turns the configuration into what each part takes; [`preflight`] asks the
+//! dependencies whether a start makes sense; [`setup`] makes them so; [`workspace`] runs one
+//! workspace from its first listing to its last flush.
+
+pub mod preflight;
+pub mod settings;
+pub mod setup;
+pub mod workspace;
+
+pub use settings::Settings;
+pub use workspace::Mode;

@@ -1,0 +1,188 @@
+//! Before a start: are the topics as they must be, does the registry hold our schemas?
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Settings;
+use crate::avro::registry::{self, Client};
+use crate::avro::{Encoder, Subject, schema_text};
+use crate::domain::Entity;
+use crate::entropy;
+use crate::failure::Failure;
+use crate::ingest::event::{Form, Press};
+use crate::kafka;
+use crate::kafka::topics::{Admin, Difference, compare};
+use crate::retry::{self, Schedule};
+use crate::status::{Status, chain};
+
+/// Between two looks at a dependency that does not answer.
+const LOOK_AGAIN: Schedule = Schedule {
+    initial: Duration::from_secs(1),
+    max: Duration::from_secs(15),
+    factor: 2,
+    jitter: 0.5,
+    attempts: u32::MAX,
+};
+/// Attempts of a command that does not wait for ever.
+const IMPATIENT_ATTEMPTS: u32 = 2;
+
+/// Whether to wait for what can pass.
+#[derive(Clone)]
+pub struct Patience {
+    /// For ever, else for a few attempts.
+    pub patient: bool,
+    pub stop: CancellationToken,
+    pub status: Option<Status>,
+}
+
+/// A failure, and whether it can pass.
+pub struct Passing {
+    pub failure: Failure,
+    pub transient: bool,
+}
+
+impl Patience {
+    /// Repeats `attempt` while it fails in passing.
+    pub async fn wait_for<T, F, A>(&self, what: &str, mut attempt: A) -> Result<T, Failure>
+    where
+        A: FnMut() -> F,
+        F: Future<Output = Result<T, Passing>>,
+    {
+        let mut failures = 0;
+        loop {
+            let passing = match attempt().await {
+                Ok(value) => return Ok(value),
+                Err(passing) => passing,
+            };
+            failures += 1;
+            let go_on = self.patient || failures < IMPATIENT_ATTEMPTS;
+            if !(passing.transient && go_on) {
+                return Err(passing.failure);
+            }
+            let cause = one_line(&passing.failure);
+            if let Some(status) = &self.status {
+                status.phase(&format!("waiting for {what}: {cause}"));
+            }
+            let delay = LOOK_AGAIN.delay(failures, entropy::fraction(), None);
+            let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+            tracing::warn!(delay_ms, hint = passing.failure.hint, "waiting for {what}: {cause}");
+            if retry::sleep(delay, &self.stop).await.is_err() {
+                return Err(Failure::interrupted(format!("stopped while waiting for {what}")));
+            }
+        }
+    }
+}
+
+fn one_line(failure: &Failure) -> String {
+    match &failure.source {
+        Some(source) => format!("{}: {}", failure.what, chain(source.as_ref())),
+        None => failure.what.clone(),
+    }
+}
+
+/// Turns a failed call to Kafka into what the operator reads.
+pub fn kafka_failure(error: kafka::Error) -> Passing {
+    let transient = matches!(error, kafka::Error::Unreachable { .. });
+    let hint = error.hint();
+    Passing { failure: Failure::dependency("Kafka is not usable", hint).because(error), transient }
+}
+
+/// Turns a failed call to the registry into what the operator reads.
+pub fn registry_failure(error: registry::Error) -> Passing {
+    let transient = error.is_retryable();
+    let hint = error.hint();
+    let failure = match error {
+        registry::Error::Incompatible { .. } => Failure::schema(error.to_string(), hint),
+        error => Failure::dependency("the schema registry is not usable", hint).because(error),
+    };
+    Passing { failure, transient }
+}
+
+/// Refuses topics that break the promise; says what else differs.
+pub async fn check_topics(settings: &Settings, patience: &Patience) -> Result<(), Failure> {
+    if settings.embedded_broker {
+        return Ok(());
+    }
+    let wanted = settings.names.wanted(settings.pinned.partitions);
+    let actual = patience
+        .wait_for("Kafka", || async {
+            let admin = Admin::connect(&settings.kafka).map_err(kafka_failure)?;
+            admin.describe(&wanted).await.map_err(kafka_failure)
+        })
+        .await?;
+    let (breaking, harmless): (Vec<Difference>, Vec<Difference>) =
+        compare(&wanted, &actual).into_iter().partition(Difference::breaks_promise);
+    for difference in harmless {
+        tracing::warn!("{difference}");
+    }
+    if breaking.is_empty() {
+        return Ok(());
+    }
+    let missing = breaking.iter().any(|found| matches!(found, Difference::Missing { .. }));
+    let hint = if missing {
+        "create the topics with `atlar-ingestor setup`"
+    } else {
+        "correct the topics' settings, or kafka.partitions, or use another kafka.topicPrefix"
+    };
+    let details = breaking.iter().map(|found| format!("topic {found}")).collect();
+    Err(Failure::dependency("the topics are not as they must be", hint).with_details(details))
+}
+
+/// Looks up the ids of our schemas, and makes what turns records into events.
+pub async fn press(settings: &Settings, patience: &Patience) -> Result<Press, Failure> {
+    let registry = settings.registry()?;
+    let mut forms = BTreeMap::new();
+    for subject in Subject::ALL {
+        let id = patience.wait_for("the schema registry", || lookup(settings, &registry, subject));
+        let id = id.await?;
+        if let Subject::Entity(entity) = subject {
+            forms.insert(entity, form(settings, entity, id)?);
+        }
+    }
+    Ok(settings.press(forms))
+}
+
+/// The same without a registry, for events that are only shown.
+pub fn unregistered_press(settings: &Settings) -> Result<Press, Failure> {
+    let mut forms = BTreeMap::new();
+    for entity in Entity::ALL {
+        forms.insert(*entity, form(settings, *entity, 0)?);
+    }
+    Ok(settings.press(forms))
+}
+
+async fn lookup(settings: &Settings, registry: &Client, subject: Subject) -> Result<u32, Passing> {
+    let name = subject.name(settings.names.prefix());
+    match registry.lookup(&name, schema_text(subject)).await {
+        Ok(Some(id)) => Ok(id),
+        Ok(None) => Err(Passing {
+            failure: Failure::schema(
+                format!("the registry does not hold this release's schema for {name}"),
+                "register it with `atlar-ingestor setup`",
+            ),
+            transient: false,
+        }),
+        Err(error) => Err(registry_failure(error)),
+    }
+}
+
+fn form(settings: &Settings, entity: Entity, id: u32) -> Result<Form, Failure> {
+    let encoder = Encoder::new(Subject::Entity(entity), id).map_err(|error| {
+        Failure::unexpected("a schema of this release is unusable").because(error)
+    })?;
+    let schema_url = format!("{}/schemas/ids/{id}", settings.public_registry_url());
+    Ok(Form { encoder, schema_url })
+}
+
+impl Settings {
+    fn press(&self, forms: BTreeMap<Entity, Form>) -> Press {
+        Press {
+            forms,
+            names: self.names.clone(),
+            partitions: self.pinned.partitions,
+            program_version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}

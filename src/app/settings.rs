@@ -1,0 +1,219 @@
+//! From the configuration to what each part takes.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::atlar::{self, Observer};
+use crate::avro::registry::{self, Endpoint};
+use crate::clock::Clock;
+use crate::config::{self, Config, ExternalPaymentsSource, SecurityOptions};
+use crate::failure::Failure;
+use crate::kafka;
+use crate::poll::tree;
+use crate::publish::Names;
+use crate::recover::Pinned;
+use crate::secret::{Credentials, SharedCredentials};
+
+/// For one call to the registry. Registries answer in milliseconds; a slow one is a sick one.
+const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How Atlar is read.
+#[derive(Clone)]
+pub struct Reading {
+    pub base_url: String,
+    pub credentials: SharedCredentials,
+    pub auth: atlar::Auth,
+    pub timeout: Duration,
+    pub page_size: u32,
+    pub per_second: NonZeroU32,
+    pub max_in_flight: NonZeroU32,
+    pub allow_plain_http: bool,
+    /// By name of branch.
+    pub periods: BTreeMap<&'static str, Duration>,
+    /// Branches that are not read.
+    pub off: Vec<&'static str>,
+}
+
+/// What one workspace is run with.
+#[derive(Clone)]
+pub struct Settings {
+    pub kafka: kafka::Options,
+    pub names: Names,
+    pub pinned: Pinned,
+    pub replication: Option<i32>,
+    pub registry: Endpoint,
+    pub include_raw: bool,
+    pub store: Option<PathBuf>,
+    /// The broker is the embedded one, which answers no administrative request.
+    pub embedded_broker: bool,
+    pub clock: Clock,
+}
+
+impl Settings {
+    /// What Kafka and the registry need; nothing of Atlar but its host.
+    pub fn of(config: &Config, clock: Clock) -> Result<Settings, Failure> {
+        let kafka = &config.kafka;
+        let mut properties = kafka.properties.clone();
+        secure(&kafka.security, &mut properties)?;
+        let password = config.registry.password.as_ref().map(config::SecretSource::read);
+        let registry = Endpoint {
+            urls: config.registry.urls.iter().map(ToString::to_string).collect(),
+            username: config.registry.username.clone(),
+            password: password.transpose()?.map(|secret| secret.expose_secret().into()),
+            timeout: REGISTRY_TIMEOUT,
+        };
+        Ok(Settings {
+            kafka: kafka::Options {
+                bootstrap_servers: kafka.bootstrap_servers.clone(),
+                properties,
+            },
+            names: Names::new(&kafka.topic_prefix),
+            pinned: Pinned {
+                group_id: kafka.group_id.clone(),
+                base_url_host: config.atlar.base_url.host_str().unwrap_or_default().to_owned(),
+                partitions: kafka.partitions,
+            },
+            replication: kafka.replication,
+            registry,
+            include_raw: config.events.include_raw,
+            store: Some(config.store.path.clone()),
+            embedded_broker: false,
+            clock,
+        })
+    }
+
+    /// A client of the registry.
+    pub fn registry(&self) -> Result<registry::Client, Failure> {
+        // An error says that a provider is installed already: equally good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().timeout(self.registry.timeout).build();
+        let http = http.map_err(|error| {
+            Failure::unexpected("cannot make a client for the schema registry").because(error)
+        })?;
+        registry::Client::new(self.registry.clone(), http)
+            .map_err(|error| Failure::configuration(error.to_string(), error.hint()))
+    }
+
+    /// Where schemas are found, for `ce_dataschema`: without user name and password.
+    pub fn public_registry_url(&self) -> String {
+        let first = self.registry.urls.first().map(String::as_str).unwrap_or_default();
+        match reqwest::Url::parse(first) {
+            Ok(mut url) => {
+                // Both fail only for URLs that cannot have a user.
+                let _ = url.set_username("");
+                let _ = url.set_password(None);
+                url.as_str().trim_end_matches('/').to_owned()
+            }
+            Err(_) => String::new(),
+        }
+    }
+}
+
+impl Reading {
+    pub fn of(config: &Config) -> Result<Reading, Failure> {
+        let atlar = &config.atlar;
+        let credentials = atlar.credentials()?;
+        let credentials = Credentials {
+            access_key: credentials.access_key.read()?.expose_secret().to_owned(),
+            secret: credentials.secret.read()?,
+        };
+        let auth = match atlar.auth {
+            config::Auth::Auto => atlar::Auth::Auto,
+            config::Auth::Hmac => atlar::Auth::Hmac,
+            config::Auth::Basic => atlar::Auth::Basic,
+            config::Auth::OAuth2 => {
+                let hint = "use auto, hmac or basic";
+                return Err(Failure::configuration("auth oauth2 is not in this release", hint));
+            }
+        };
+        let mut off = Vec::new();
+        if config.external_payments_source == ExternalPaymentsSource::Off {
+            off.push("external-payments");
+        }
+        let positive = |number: u32| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        let in_flight = u32::try_from(atlar.requests.max_in_flight).unwrap_or(u32::MAX);
+        Ok(Reading {
+            base_url: atlar.base_url.to_string(),
+            credentials: SharedCredentials::new(credentials),
+            auth,
+            timeout: atlar.requests.timeout,
+            page_size: atlar.page_size,
+            per_second: positive(atlar.requests.per_second),
+            max_in_flight: positive(in_flight),
+            allow_plain_http: atlar.allow_plain_http,
+            periods: tree::TREE
+                .iter()
+                .map(|branch| (branch.name, atlar.polling_period_of(branch.name)))
+                .collect(),
+            off,
+        })
+    }
+
+    /// A client of the workspace.
+    pub fn client(
+        &self,
+        clock: Clock,
+        observer: Arc<dyn Observer>,
+        retry: crate::retry::Schedule,
+    ) -> Result<atlar::Client, Failure> {
+        let options = atlar::Options {
+            base_url: self.base_url.clone(),
+            credentials: self.credentials.clone(),
+            auth: self.auth,
+            timeout: self.timeout,
+            page_size: self.page_size,
+            per_second: self.per_second,
+            max_in_flight: self.max_in_flight,
+            user_agent: format!("atlar-ingestor/{}", env!("CARGO_PKG_VERSION")),
+            allow_plain_http: self.allow_plain_http,
+            retry,
+            clock,
+            observer,
+        };
+        atlar::Client::new(options).map_err(|error| {
+            let hint = error.hint();
+            Failure::configuration(error.to_string(), hint).because(error)
+        })
+    }
+}
+
+/// TLS and SASL as librdkafka spells them.
+fn secure(
+    security: &SecurityOptions,
+    properties: &mut BTreeMap<String, String>,
+) -> Result<(), Failure> {
+    let mut set = |name: &str, value: &str| {
+        properties.insert(name.to_owned(), value.to_owned());
+    };
+    set("security.protocol", security.protocol.name());
+    if let Some(mechanism) = security.mechanism {
+        set("sasl.mechanism", mechanism.name());
+    }
+    if let Some(username) = &security.username {
+        set("sasl.username", username);
+    }
+    if let Some(password) = &security.password {
+        set("sasl.password", password.read()?.expose_secret());
+    }
+    let files = [
+        ("ssl.ca.location", &security.ca_file),
+        ("ssl.certificate.location", &security.certificate_file),
+        ("ssl.key.location", &security.key_file),
+    ];
+    for (name, path) in files {
+        if let Some(path) = path {
+            set(name, &path.to_string_lossy());
+        }
+    }
+    if let Some(password) = &security.key_password {
+        set("ssl.key.password", password.read()?.expose_secret());
+    }
+    if security.protocol.uses_tls() {
+        let check = if security.verify_hostname { "https" } else { "none" };
+        set("ssl.endpoint.identification.algorithm", check);
+    }
+    Ok(())
+}

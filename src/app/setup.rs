@@ -1,0 +1,233 @@
+//! `setup`: topics, schemas, genesis. Does only what is missing; the first one wins.
+//!
+//! Genesis is the workspace's first record. It may be written only while the state topic and all
+//! event topics are empty: an empty state topic beside events means that the state was lost, and
+//! everything would be published again. Two setups at once are safe: genesis must land on the very
+//! offset that was seen before the check, under a fresh epoch.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::message::OwnedHeaders;
+
+use super::Settings;
+use super::preflight::{Passing, Patience, kafka_failure, registry_failure};
+use crate::avro::registry::COMPATIBILITY;
+use crate::avro::{Subject, schema_text};
+use crate::entropy;
+use crate::failure::Failure;
+use crate::kafka::producer::{Outgoing, Producers};
+use crate::kafka::reader::{Next, Reader};
+use crate::kafka::topics::{Admin, Difference, compare};
+use crate::kafka::{self};
+use crate::publish::{Error, Writer};
+use crate::recover;
+use crate::state::Control;
+use crate::state::control::Genesis;
+
+const GENESIS_TIMEOUT: Duration = Duration::from_secs(60);
+/// Another setup that writes at the same moment is read on the next attempt.
+const GENESIS_ATTEMPTS: u32 = 3;
+/// Replicas where there are brokers enough.
+const REPLICATION_WANTED: usize = 3;
+
+/// One thing that was, or would be, done.
+pub type Step = String;
+
+/// Does what is missing, and says what it did. With `dry_run` it says what it would do.
+pub async fn setup(
+    settings: &Settings,
+    patience: &Patience,
+    dry_run: bool,
+) -> Result<Vec<Step>, Failure> {
+    let mut steps = topics(settings, patience, dry_run).await?;
+    steps.extend(schemas(settings, patience, dry_run).await?);
+    if dry_run && steps.iter().any(|step| step.starts_with("create topic")) {
+        steps.push("write genesis".to_owned());
+        return Ok(steps);
+    }
+    let owned = settings.clone();
+    let genesis = tokio::task::spawn_blocking(move || genesis(&owned, dry_run)).await;
+    let genesis = genesis
+        .map_err(|error| Failure::unexpected("setting up the workspace").because(error))??;
+    steps.extend(genesis);
+    Ok(steps)
+}
+
+async fn topics(
+    settings: &Settings,
+    patience: &Patience,
+    dry_run: bool,
+) -> Result<Vec<Step>, Failure> {
+    if settings.embedded_broker {
+        return Ok(Vec::new());
+    }
+    let wanted = settings.names.wanted(settings.pinned.partitions);
+    let (admin, brokers, actual) = patience
+        .wait_for("Kafka", || async {
+            let admin = Admin::connect(&settings.kafka).map_err(kafka_failure)?;
+            let (brokers, _) = admin.look(&[]).map_err(kafka_failure)?;
+            let actual = admin.describe(&wanted).await.map_err(kafka_failure)?;
+            Ok((admin, brokers, actual))
+        })
+        .await?;
+    let most = i32::try_from(brokers.min(REPLICATION_WANTED)).unwrap_or(1).max(1);
+    let replication = settings.replication.unwrap_or(most);
+    let mut steps = Vec::new();
+    let mut wrong = Vec::new();
+    for difference in compare(&wanted, &actual) {
+        match &difference {
+            Difference::Missing { topic, partitions } => {
+                if let Some(missing) = wanted.iter().find(|wanted| wanted.name == *topic)
+                    && !dry_run
+                {
+                    admin
+                        .create(missing, replication)
+                        .await
+                        .map_err(|error| kafka_failure(error).failure)?;
+                }
+                let shape = format!("{partitions} partition(s), {replication} replica(s)");
+                steps.push(format!("create topic {topic} ({shape})"));
+            }
+            _ if difference.breaks_promise() => wrong.push(format!("topic {difference}")),
+            _ => tracing::warn!("{difference}"),
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(steps);
+    }
+    let hint =
+        "correct them by hand, or use another kafka.topicPrefix: setup never changes a topic";
+    Err(Failure::dependency("topics exist that are not as they must be", hint).with_details(wrong))
+}
+
+async fn schemas(
+    settings: &Settings,
+    patience: &Patience,
+    dry_run: bool,
+) -> Result<Vec<Step>, Failure> {
+    let registry = settings.registry()?;
+    let mut steps = Vec::new();
+    for subject in Subject::ALL {
+        let name = subject.name(settings.names.prefix());
+        let text = schema_text(subject);
+        let known = patience
+            .wait_for("the schema registry", || async {
+                registry.lookup(&name, text).await.map_err(registry_failure)
+            })
+            .await?;
+        if known.is_some() {
+            continue;
+        }
+        if !dry_run {
+            let failed = |error| registry_failure(error).failure;
+            registry.register(&name, text).await.map_err(failed)?;
+            registry.set_compatibility(&name, COMPATIBILITY).await.map_err(failed)?;
+        }
+        steps.push(format!("register schema {name} ({COMPATIBILITY})"));
+    }
+    Ok(steps)
+}
+
+fn genesis(settings: &Settings, dry_run: bool) -> Result<Vec<Step>, Failure> {
+    let writer = Writer::new(
+        settings.kafka.clone(),
+        settings.pinned.group_id.clone(),
+        settings.names.clone(),
+    )
+    .map_err(|error| Failure::unexpected("cannot start a thread").because(error))?;
+    for _ in 0..GENESIS_ATTEMPTS {
+        let state = settings.names.state();
+        let admin = Admin::connect(&settings.kafka).map_err(failure)?;
+        let (_, end) = admin.offsets(&state, 0).map_err(failure)?;
+        match recover::read_genesis(&writer) {
+            Ok(genesis) => {
+                let pinned = recover::check_pinned(&genesis, &settings.pinned);
+                return pinned.map(|()| Vec::new()).map_err(writer_failure);
+            }
+            Err(Error::NotSetUp) => {}
+            Err(error) => return Err(writer_failure(error)),
+        }
+        if let Some(topic) = first_with_events(settings, &admin)? {
+            let what = format!("the state topic is empty, but {topic} holds events");
+            let hint = "the state was lost: `atlar-ingestor state rebuild` takes it from the events; \
+                        or use another kafka.topicPrefix";
+            return Err(Failure::dependency(what, hint));
+        }
+        let step = "write genesis".to_owned();
+        if dry_run || write_genesis(settings, &writer.producers, end)? {
+            return Ok(vec![step]);
+        }
+    }
+    let hint = "run setup again once nothing else writes to the state topic";
+    Err(Failure::dependency("somebody else writes to the state topic", hint))
+}
+
+/// `false`: it did not land where it must, and was not committed.
+fn write_genesis(settings: &Settings, producers: &Producers, end: i64) -> Result<bool, Failure> {
+    let control = Control::Genesis(Genesis {
+        id: entropy::identity(),
+        created_ms: settings.clock.now_ms(),
+        partitions: settings.names.pinned_partitions(settings.pinned.partitions),
+        group_id: settings.pinned.group_id.clone(),
+        base_url_host: settings.pinned.base_url_host.clone(),
+    });
+    let (key, value) = (control.key(), control.value());
+    let deadline = Instant::now() + GENESIS_TIMEOUT;
+    let producer = producers.take().map_err(failure)?;
+    let attempt = || -> Result<bool, kafka::Error> {
+        producer.init(deadline)?;
+        producer.begin()?;
+        let headers = OwnedHeaders::new();
+        let topic = &settings.names.state();
+        let record = Outgoing { topic, partition: 0, key: &key, value: &value, headers };
+        producer.send(record, deadline)?;
+        if producer.drain(deadline)?.first() != Some(&end) {
+            return Ok(false);
+        }
+        producer.commit(deadline)?;
+        Ok(true)
+    };
+    let outcome = attempt();
+    producers.retire(producer);
+    outcome.map_err(failure)
+}
+
+fn first_with_events(settings: &Settings, admin: &Admin) -> Result<Option<String>, Failure> {
+    for topic in settings.names.events() {
+        for partition in 0..settings.pinned.partitions {
+            let (low, high) = admin.offsets(&topic, partition).map_err(failure)?;
+            if low == high {
+                continue;
+            }
+            // What lies there may be markers of aborted transactions only.
+            let group = &settings.pinned.group_id;
+            let reader = Reader::open(&settings.kafka, group, &topic, partition, low);
+            let found = reader.and_then(|reader| reader.next(GENESIS_TIMEOUT)).map_err(failure)?;
+            if matches!(found, Next::Record { .. }) {
+                return Ok(Some(topic));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn failure(error: kafka::Error) -> Failure {
+    let Passing { failure, .. } = kafka_failure(error);
+    failure
+}
+
+/// What an error of the writer means to an operator.
+pub fn writer_failure(error: Error) -> Failure {
+    let hint = error.hint().to_owned();
+    match error {
+        Error::Kafka(error) => failure(error),
+        Error::State(crate::state::Error::NewerFormat { .. }) => {
+            Failure::schema("the state topic was written by a newer release", hint).because(error)
+        }
+        Error::Moved { .. } | Error::TakenOver => {
+            Failure::owned("the workspace is owned by another instance", hint).because(error)
+        }
+        Error::PinnedGroup(_) => Failure::owned(error.to_string(), hint),
+        error => Failure::dependency("the workspace cannot be acquired", hint).because(error),
+    }
+}

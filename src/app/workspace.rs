@@ -1,0 +1,212 @@
+//! One workspace, from its first listing to its last flush.
+//!
+//! ```text
+//! start:  topics and schemas checked ─► writer thread ─► owner ─► poll tasks
+//! stop:   poll tasks end ─► owner lets the commit under way end, drops what it builds ─► store
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::preflight::{self, Patience};
+use super::settings::{Reading, Settings};
+use super::setup::writer_failure;
+use crate::atlar::{self, ListRequest, Observer, Waiting};
+use crate::failure::Failure;
+use crate::ingest::owner::{End, Options as OwnerOptions, Owner};
+use crate::poll::driver::{self, Driver, Outcome};
+use crate::publish::Writer;
+use crate::publish::dry_run::{DryRun, Print};
+use crate::publish::thread::{AcquireError, WriterThread};
+use crate::retry::Schedule;
+use crate::status::{Status, chain};
+use crate::store;
+use crate::supervise::Group;
+
+/// Retries of a request for `--once`: somebody waits for the end.
+const ONCE_RETRY: Schedule = Schedule { attempts: 4, max: Duration::from_secs(4), ..atlar::RETRY };
+
+/// How a workspace is run.
+pub enum Mode {
+    /// Until told to stop.
+    Forever,
+    /// One complete listing of every stream.
+    Once,
+    /// As `Once`, but the events go to this printer, and nothing is written anywhere.
+    DryRun(Print),
+}
+
+/// What ended a run that was not a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Stopped,
+    /// Every stream was listed once.
+    Listed,
+}
+
+/// Runs a workspace until it is stopped, done, or cannot go on.
+pub async fn run(
+    settings: &Settings,
+    reading: &Reading,
+    mode: Mode,
+    status: &Status,
+    stop: &CancellationToken,
+    drain: Duration,
+) -> Result<Ended, Failure> {
+    let forever = matches!(mode, Mode::Forever);
+    let patience = Patience { patient: forever, stop: stop.clone(), status: Some(status.clone()) };
+    let dry_run = matches!(mode, Mode::DryRun(_));
+    let writer = match mode {
+        Mode::DryRun(print) => WriterThread::start(DryRun::new(
+            settings.kafka.clone(),
+            settings.pinned.group_id.clone(),
+            settings.names.clone(),
+            print,
+        )),
+        Mode::Forever | Mode::Once => {
+            preflight::check_topics(settings, &patience).await?;
+            Writer::new(
+                settings.kafka.clone(),
+                settings.pinned.group_id.clone(),
+                settings.names.clone(),
+            )
+            .and_then(WriterThread::start)
+        }
+    };
+    let writer =
+        writer.map_err(|error| Failure::unexpected("cannot start a thread").because(error))?;
+    let press = if dry_run {
+        preflight::unregistered_press(settings)?
+    } else {
+        preflight::press(settings, &patience).await?
+    };
+    let retry = if forever { atlar::RETRY } else { ONCE_RETRY };
+    let observer = Arc::new(StatusObserver(status.clone()));
+    let client = reading.client(settings.clock.clone(), observer, retry)?;
+
+    let (owner, handle) = Owner::new(OwnerOptions {
+        writer,
+        press: Arc::new(press),
+        pinned: settings.pinned.clone(),
+        store: settings.store.clone().filter(|_| !dry_run),
+        include_raw: settings.include_raw,
+        patient: forever,
+        clock: settings.clock.clone(),
+        status: status.clone(),
+        instance: format!("process {}", std::process::id()),
+    });
+    // The owner outlives the poll tasks: what they have handed over is worth a commit.
+    let owner_stop = CancellationToken::new();
+    let (owning, mut owner_fatal) = Group::new(owner_stop.clone());
+    let polls_stop = stop.child_token();
+    let (polling, mut poll_fatal) = Group::new(polls_stop.clone());
+    owning.start({
+        let (owner_stop, polls_stop) = (owner_stop.clone(), polls_stop.clone());
+        async move {
+            let outcome = owner.run(owner_stop).await.map_err(end_failure);
+            // Without an owner there is nobody to poll for.
+            polls_stop.cancel();
+            outcome
+        }
+    });
+    let driver = Driver::start(
+        driver::Options {
+            client,
+            owner: handle,
+            status: status.clone(),
+            clock: settings.clock.clone(),
+            periods: reading.periods.clone(),
+            off: reading.off.clone(),
+            once: !forever,
+        },
+        polling.clone(),
+    );
+
+    // The tasks end by themselves: when listed once, when stopped, when one cannot go on.
+    polling.ended().await;
+    let drained = owning.stop(drain).await;
+    if let Some(failure) = owner_fatal.take().or_else(|| poll_fatal.take()) {
+        return Err(failure);
+    }
+    if !drained {
+        let hint = "nothing is lost: the next start goes on from what was committed";
+        return Err(Failure::dependency("the last batch did not end within the drain time", hint));
+    }
+    if forever || stop.is_cancelled() {
+        return Ok(Ended::Stopped);
+    }
+    judge_outcomes(&driver).map(|()| Ended::Listed)
+}
+
+/// Shows in the status what requests wait for.
+struct StatusObserver(Status);
+
+impl Observer for StatusObserver {
+    fn waiting(&self, waiting: &Waiting<'_>) {
+        let text = chain(waiting.cause);
+        self.0.stream(&stream_of(waiting.list), |status| status.waits_for = Some(text));
+    }
+
+    fn settled(&self, list: &ListRequest) {
+        self.0.stream(&stream_of(list), |status| status.waits_for = None);
+    }
+}
+
+/// The stream that a request belongs to.
+fn stream_of(list: &ListRequest) -> String {
+    use crate::poll::tree::{self, Stream};
+    let matching = tree::TREE.iter().find(|branch| branch.path_v1 == list.path);
+    let account = list.query.first().map(|(_, id)| id.as_str());
+    match (matching, account) {
+        (Some(branch), Some(id)) if branch.per_account.is_some() => {
+            Stream::of_account(branch, id).name
+        }
+        (Some(branch), _) => Stream::single(branch).name,
+        (None, _) => list.path.clone(),
+    }
+}
+
+/// With `--once`, a stream that failed fails the command; the others were published all the same.
+fn judge_outcomes(driver: &Driver) -> Result<(), Failure> {
+    let outcomes = driver.outcomes();
+    let mut details = Vec::new();
+    let mut first_hint = None;
+    let mut refused = false;
+    for (stream, outcome) in &outcomes {
+        if let Outcome::Refused { what, hint } | Outcome::Failed { what, hint } = outcome {
+            details.push(format!("{stream}: {what}"));
+            first_hint.get_or_insert_with(|| hint.clone());
+            refused |= matches!(outcome, Outcome::Refused { .. });
+        }
+    }
+    let Some(hint) = first_hint else { return Ok(()) };
+    let what = format!("{} of {} streams failed", details.len(), outcomes.len());
+    let failure = if refused {
+        Failure::credentials("Atlar refused the credentials", hint)
+    } else {
+        Failure::dependency(what, hint)
+    };
+    Err(failure.with_details(details))
+}
+
+fn end_failure(end: End) -> Failure {
+    match end {
+        End::Acquire(AcquireError::Writer(error)) => writer_failure(error),
+        End::Acquire(AcquireError::Store(error)) => {
+            let hint = error.hint();
+            match error {
+                store::Error::InUse { .. } => Failure::owned(error.to_string(), hint),
+                store::Error::Unwritable { .. } => {
+                    Failure::configuration(error.to_string(), hint).because(error)
+                }
+                store::Error::Unusable { .. } => {
+                    Failure::dependency(error.to_string(), hint).because(error)
+                }
+            }
+        }
+        End::Refused(refusal) => Failure::dependency(refusal.to_string(), refusal.hint()),
+        End::Gone(gone) => Failure::unexpected("the writer stopped").because(gone),
+    }
+}

@@ -1,0 +1,126 @@
+//! Follows a topic as a plain consumer of committed records: for `tail` and the demo.
+
+use std::collections::BTreeSet;
+
+use rdkafka::consumer::{Consumer, StreamConsumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Headers, Message};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::{Error, Options, QuietContext};
+
+/// Where to begin in each partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    Beginning,
+    End,
+    /// So many records before the end.
+    Last(u64),
+}
+
+/// A record as consumers see it.
+#[derive(Debug, Clone)]
+pub struct Followed {
+    pub topic: String,
+    pub partition: i32,
+    pub offset: i64,
+    /// Milliseconds since 1970: when the broker appended it.
+    pub appended_ms: Option<i64>,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+/// See the module.
+pub struct Follower {
+    topic: String,
+    consumer: StreamConsumer<QuietContext>,
+    /// Partitions whose end has not been reached yet.
+    unread: BTreeSet<i32>,
+}
+
+impl Follower {
+    /// Follows every partition of `topic`. Blocks for a few answers of the brokers. One topic each,
+    /// because the client tells the end of a partition by its number alone.
+    pub fn open(
+        options: &Options,
+        group_id: &str,
+        topic: &str,
+        begin: Begin,
+    ) -> Result<Follower, Error> {
+        let attempt = format!("reading {topic}");
+        let failed = |source| Error::of(&attempt, source);
+        let consumer: StreamConsumer<QuietContext> = options
+            .client()
+            // librdkafka wants a group to be named; nothing is ever joined or committed.
+            .set("group.id", group_id)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
+            .set("check.crcs", "true")
+            .set("fetch.wait.max.ms", "50")
+            .create_with_context(QuietContext)
+            .map_err(failed)?;
+        let metadata =
+            consumer.fetch_metadata(Some(topic), Options::ANSWER_TIMEOUT).map_err(failed)?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        let partitions =
+            found.filter(|found| found.error().is_none()).map(|found| found.partitions());
+        let Some(partitions) = partitions.filter(|partitions| !partitions.is_empty()) else {
+            return Err(Error::NoTopic { topic: topic.to_owned() });
+        };
+        let mut assignment = TopicPartitionList::new();
+        for partition in partitions {
+            let offset = match begin {
+                Begin::Beginning => Offset::Beginning,
+                Begin::End => Offset::End,
+                Begin::Last(count) => {
+                    let (low, high) = consumer
+                        .fetch_watermarks(topic, partition.id(), Options::ANSWER_TIMEOUT)
+                        .map_err(failed)?;
+                    let count = i64::try_from(count).unwrap_or(i64::MAX);
+                    Offset::Offset(high.saturating_sub(count).max(low))
+                }
+            };
+            assignment.add_partition_offset(topic, partition.id(), offset).map_err(failed)?;
+        }
+        let unread = partitions.iter().map(|partition| partition.id()).collect();
+        consumer.assign(&assignment).map_err(failed)?;
+        Ok(Follower { topic: topic.to_owned(), consumer, unread })
+    }
+
+    /// The next record; `None` once, when the end of every partition has been reached.
+    pub async fn next(&mut self) -> Result<Option<Followed>, Error> {
+        loop {
+            match self.consumer.recv().await {
+                Ok(message) => {
+                    let headers = message.headers().map(|headers| {
+                        let pairs = headers.iter();
+                        let owned = |value: Option<&[u8]>| value.unwrap_or_default().to_vec();
+                        pairs.map(|pair| (pair.key.to_owned(), owned(pair.value))).collect()
+                    });
+                    return Ok(Some(Followed {
+                        topic: message.topic().to_owned(),
+                        partition: message.partition(),
+                        offset: message.offset(),
+                        appended_ms: message.timestamp().to_millis(),
+                        key: message.key().map(<[u8]>::to_vec),
+                        value: message.payload().map(<[u8]>::to_vec),
+                        headers: headers.unwrap_or_default(),
+                    }));
+                }
+                Err(KafkaError::PartitionEOF(partition)) => {
+                    if self.unread.remove(&partition) && self.unread.is_empty() {
+                        return Ok(None);
+                    }
+                }
+                Err(source) => match Error::of(&format!("reading {}", self.topic), source) {
+                    // The client reconnects by itself.
+                    Error::Unreachable { .. } => {}
+                    error => return Err(error),
+                },
+            }
+        }
+    }
+}

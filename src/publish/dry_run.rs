@@ -1,0 +1,104 @@
+//! `run --dry-run`: everything but the writing.
+//!
+//! The state topic is folded as it is, without an epoch and without a barrier; a batch is printed
+//! and then taken into the view as if it had been committed, so that the rest of the program need
+//! not know. The events' places are made up, and nothing of it outlives the process.
+
+use std::time::Duration;
+
+use super::batch::{Batch, Write};
+use super::thread::{AcquireError, Committer};
+use super::topics::Names;
+use super::writer::Error;
+use crate::kafka::reader::{Next, Reader};
+use crate::kafka::{self, Options};
+use crate::recover::{Pinned, Report};
+use crate::state::control::{Manifest, Session};
+use crate::state::view::Read;
+use crate::state::{Control, View};
+use crate::store::Store;
+
+/// Shows a batch.
+pub type Print = Box<dyn FnMut(&Batch) + Send>;
+
+const RECORD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// See the module.
+pub struct DryRun {
+    options: Options,
+    group_id: String,
+    names: Names,
+    print: Print,
+    next_offset: i64,
+}
+
+impl DryRun {
+    pub fn new(options: Options, group_id: String, names: Names, print: Print) -> DryRun {
+        DryRun { options, group_id, names, print, next_offset: 0 }
+    }
+
+    fn fold(&self, view: &mut View) -> Result<u64, Error> {
+        let topic = self.names.state();
+        let reader = match Reader::open(&self.options, &self.group_id, &topic, 0, view.next_offset)
+        {
+            // Not set up yet: everything is new.
+            Err(kafka::Error::NoTopic { .. }) => return Ok(0),
+            reader => reader?,
+        };
+        let mut read = 0;
+        loop {
+            match reader.next(RECORD_TIMEOUT)? {
+                Next::Record { offset, key, value } => {
+                    view.apply(&Read { offset, key: key.unwrap_or_default(), value })?;
+                    read += 1;
+                }
+                Next::End => return Ok(read),
+                Next::TimedOut => {
+                    let code = rdkafka::error::RDKafkaErrorCode::OperationTimedOut;
+                    let source = rdkafka::error::KafkaError::Global(code);
+                    return Err(kafka::Error::of("reading the state topic", source).into());
+                }
+            }
+        }
+    }
+}
+
+impl Committer for DryRun {
+    fn acquire(
+        &mut self,
+        view: &mut View,
+        _store: Option<&mut Store>,
+        _pinned: &Pinned,
+        session: &Session,
+    ) -> Result<Report, AcquireError> {
+        let read = self.fold(view)?;
+        self.next_offset = view.next_offset;
+        Ok(Report { session: session.id, read, doubt: None })
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<Vec<Read>, Error> {
+        (self.print)(batch);
+        let mut reads = Vec::with_capacity(batch.writes.len() + 1);
+        let mut push = |key: Vec<u8>, value: Vec<u8>| {
+            reads.push(Read { offset: self.next_offset, key, value: Some(value) });
+            self.next_offset += 1;
+        };
+        for write in &batch.writes {
+            match write {
+                Write::Entity { key, record, .. } => push(key.clone(), record.encode()),
+                Write::Control(control) => push(control.key(), control.value()),
+            }
+        }
+        let manifest = Control::Manifest(Manifest {
+            session: uuid::Uuid::nil(),
+            batch_no: batch.batch_no,
+            state_records: 0,
+            events: 0,
+            partitions: Vec::new(),
+            change_xor: String::new(),
+            inbox_offset: None,
+        });
+        push(manifest.key(), manifest.value());
+        Ok(reads)
+    }
+}
