@@ -81,6 +81,14 @@ pub struct Credentials {
     pub secret: SecretSource,
 }
 
+impl Credentials {
+    /// The pair as it is now: files are read again. Exit code 3 when one cannot be read.
+    pub fn read(&self) -> Result<crate::secret::Credentials, Failure> {
+        let access_key = self.access_key.read()?.expose_secret().to_owned();
+        Ok(crate::secret::Credentials { access_key, secret: self.secret.read()? })
+    }
+}
+
 /// Limits of the requests to Atlar, shared by all streams of the workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestOptions {
