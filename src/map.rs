@@ -3,7 +3,7 @@
 //!
 //! Which member of Atlar's record feeds which field of ours is data: one table of [`Field`]s per
 //! entity, with a column per generation of the API, that the code below it walks ([`fields`]).
-//! What the tables cannot say is a function of its own: [`amount`], [`status`], [`party`].
+//! What the tables cannot say is a function of its own: [`amount`], [`status`], `party`.
 //!
 //! `null`, `""`, `{}` and a missing member all mean nothing. A member of an unexpected type means
 //! nothing either, and leaves a [`Note`]: one odd member never costs the rest of the record, and

@@ -6,41 +6,31 @@
 //! `GOLDEN_REWRITE=1 cargo test --release --test golden` writes the expected files anew: read the
 //! diff. The same payloads feed the property tests below.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::{env, fs};
 
 use atlar_ingestor::avro::{self, Encoder, Subject};
 use atlar_ingestor::domain::{Entity, Envelope, Generation, Op, Record, Snapshot, Source, Via};
-use atlar_ingestor::json::Json;
-use atlar_ingestor::map::{self, Joined, Mapped};
-use proptest::prelude::*;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use atlar_ingestor::map;
+use serde::Serialize;
+use serde_json::Value;
+
+use cases::{cases, parse};
+
+#[path = "golden/cases.rs"]
+mod cases;
+#[path = "golden/odd.rs"]
+mod odd;
 
 /// Cases per entity that the first generation must at least have.
 const CASES_MIN: usize = 10;
-
-struct Case {
-    name: String,
-    generation: Generation,
-    entity: Entity,
-    payload: String,
-    surroundings: Surroundings,
-    expected: PathBuf,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-struct Surroundings {
-    bank_name: Option<String>,
-    own_counterparty: bool,
-    source_resource: Option<String>,
-    account_id: Option<String>,
-    organization_id: Option<String>,
-    /// Publish the payload in `raw`.
-    raw: bool,
-}
 
 /// What an expected file holds.
 #[derive(Serialize)]
@@ -48,72 +38,6 @@ struct Surroundings {
 enum Outcome {
     Event { after: Record, notes: Vec<String> },
     DeadLetter { reason: &'static str, detail: String },
-}
-
-impl Case {
-    fn map_text(&self, text: &str) -> Result<Mapped, map::Error> {
-        let joined = Joined {
-            bank_name: self.surroundings.bank_name.as_deref(),
-            own_counterparty: self.surroundings.own_counterparty,
-            source_resource: self.surroundings.source_resource.as_deref(),
-            account_id: self.surroundings.account_id.as_deref(),
-            organization_id: self.surroundings.organization_id.as_deref(),
-        };
-        let raw = self.surroundings.raw.then_some(text);
-        map::map(self.entity, self.generation, &parse(text), raw, &joined)
-    }
-
-    fn map(&self) -> Result<Mapped, map::Error> {
-        self.map_text(&self.payload)
-    }
-}
-
-fn parse(text: &str) -> Json<'_> {
-    Json::parse(text.as_bytes()).expect("a case is JSON")
-}
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
-}
-
-/// Every case there is, and every file that belongs to none.
-fn cases() -> (Vec<Case>, Vec<PathBuf>) {
-    let (mut cases, mut orphans) = (Vec::new(), Vec::new());
-    for generation in Generation::ALL {
-        for entity in Entity::ALL {
-            let folder = folder().join(generation.as_str()).join(entity.as_str());
-            let mut files: BTreeSet<PathBuf> =
-                fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-            let payloads: Vec<PathBuf> = files
-                .iter()
-                .filter(|path| !path.to_string_lossy().ends_with(".joined.json"))
-                .filter(|path| !path.to_string_lossy().ends_with(".expected.json"))
-                .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-                .cloned()
-                .collect();
-            for path in payloads {
-                let joined = path.with_extension("joined.json");
-                let expected = path.with_extension("expected.json");
-                let surroundings = files.contains(&joined).then(|| {
-                    serde_json::from_str(&fs::read_to_string(&joined).unwrap()).expect("joined")
-                });
-                for file in [&path, &joined, &expected] {
-                    files.remove(file);
-                }
-                let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
-                cases.push(Case {
-                    name: format!("{generation}/{entity}/{stem}"),
-                    generation: *generation,
-                    entity: *entity,
-                    payload: fs::read_to_string(&path).unwrap().trim_end().to_owned(),
-                    surroundings: surroundings.unwrap_or_default(),
-                    expected,
-                });
-            }
-            orphans.extend(files);
-        }
-    }
-    (cases, orphans)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a switch of this test alone")]
@@ -321,189 +245,5 @@ fn the_identity_is_that_of_the_mapped_record() {
             Record::Balance(_) => continue,
         };
         assert_eq!(identity.account_id, account_id, "{}", case.name);
-    }
-}
-
-/// The ways a member may go wrong.
-fn distortions(value: &Value) -> Vec<Option<Value>> {
-    vec![
-        None,
-        Some(Value::Null),
-        Some(json!("")),
-        Some(json!({})),
-        Some(json!([])),
-        Some(json!([null, {}, "", 0, [[]]])),
-        Some(json!(0)),
-        Some(json!(-1.5e300)),
-        Some(json!(u64::MAX)),
-        Some(json!(i64::MIN)),
-        Some(json!(true)),
-        Some(json!("\u{0}\u{1F4B6} -9999999999999999999999999999999999999999.9999999999")),
-        Some(json!([value])),
-        Some(json!({ "": value, "id": null, "value": [value] })),
-    ]
-}
-
-fn pointers(value: &Value, path: &str, found: &mut Vec<String>) {
-    let escape = |name: &str| name.replace('~', "~0").replace('/', "~1");
-    let children: Vec<(String, &Value)> = match value {
-        Value::Object(members) => {
-            members.iter().map(|(name, value)| (escape(name), value)).collect()
-        }
-        Value::Array(items) => {
-            items.iter().enumerate().map(|(index, item)| (index.to_string(), item)).collect()
-        }
-        _ => return,
-    };
-    for (name, child) in children {
-        let path = format!("{path}/{name}");
-        pointers(child, &path, found);
-        found.push(path);
-    }
-}
-
-fn remove(value: &mut Value, pointer: &str) {
-    let (parent, name) = pointer.rsplit_once('/').unwrap();
-    match value.pointer_mut(parent) {
-        Some(Value::Object(members)) => {
-            members.remove(&name.replace("~1", "/").replace("~0", "~"));
-        }
-        Some(Value::Array(items)) => {
-            items.remove(name.parse().unwrap());
-        }
-        _ => unreachable!("{pointer}"),
-    }
-}
-
-/// Whatever one member becomes, the record is published, or refused for its id or a number beyond
-/// 64 bits; and what is published fits its schema.
-#[test]
-fn one_odd_member_never_costs_the_record() {
-    let (cases, _) = cases();
-    let encoders = encoders();
-    let mut maps = 0;
-    for case in &cases {
-        let payload: Value = serde_json::from_str(&case.payload).unwrap();
-        if case.map().is_err() {
-            continue;
-        }
-        let mut found = Vec::new();
-        pointers(&payload, "", &mut found);
-        for pointer in &found {
-            let old = payload.pointer(pointer).unwrap().clone();
-            for distortion in distortions(&old) {
-                let mut odd = payload.clone();
-                let what = format!("{} {pointer} {distortion:?}", case.name);
-                let huge =
-                    distortion.as_ref().is_some_and(|new| new.to_string() == u64::MAX.to_string());
-                let wordy = distortion.as_ref().is_some_and(Value::is_string);
-                match distortion {
-                    None => remove(&mut odd, pointer),
-                    Some(new) => *odd.pointer_mut(pointer).unwrap() = new,
-                }
-                let text = odd.to_string();
-                match case.map_text(&text) {
-                    Ok(mapped) => {
-                        let event = envelope(mapped.record, case.generation);
-                        encoders[&case.entity]
-                            .encode_envelope(&event, &mut Vec::new())
-                            .expect(&what);
-                    }
-                    Err(map::Error::NoId) => {
-                        assert!(pointer == "/id" || pointer == "/accountId", "{what}");
-                    }
-                    Err(map::Error::OutOfRange { .. }) => assert!(huge || wordy, "{what}"),
-                    Err(map::Error::NotAnObject) => panic!("{what}"),
-                }
-                joins_are_total(&text, case.entity, case.generation);
-                maps += 1;
-            }
-        }
-    }
-    assert!(maps > 10_000, "{maps}");
-}
-
-fn joins_are_total(text: &str, entity: Entity, generation: Generation) {
-    let json = parse(text);
-    let _ = map::identify(entity, generation, &json);
-    let _ = map::own_identifiers(&json, generation);
-    let _ = map::counterparty_identifiers(&json, generation);
-    let _ = map::third_party_of(&json);
-    let _ = map::third_party(&json);
-}
-
-/// Any JSON out of names that Atlar uses.
-fn any_json() -> impl Strategy<Value = Value> {
-    let names = prop::sample::select(vec![
-        "id",
-        "organizationId",
-        "accountId",
-        "account",
-        "amount",
-        "currency",
-        "value",
-        "stringValue",
-        "identifiers",
-        "identifier",
-        "number",
-        "type",
-        "market",
-        "version",
-        "created",
-        "date",
-        "counterparty",
-        "counterpartyDetails",
-        "externalAccount",
-        "bank",
-        "bic",
-        "reconciliation",
-        "status",
-        "characteristics",
-        "metadata",
-        "externalMetadata",
-        "externalAccounts",
-        "accounts",
-        "routing",
-        "contactDetails",
-        "address",
-        "timestamp",
-    ]);
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        "[-0-9.]{0,25}".prop_map(Value::from),
-        ".{0,12}".prop_map(Value::from),
-        prop::sample::select(vec!["EUR", "JPY", "IBAN", "2026-02-03", "2026-02-03T00:00:00Z"])
-            .prop_map(Value::from),
-    ];
-    leaf.prop_recursive(5, 64, 12, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map(names.clone(), inner, 0..14).prop_map(|map| {
-                map.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-            }),
-        ]
-    })
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn no_json_makes_the_mapping_panic(value in any_json()) {
-        let encoders = encoders();
-        let text = value.to_string();
-        for generation in Generation::ALL {
-            for entity in Entity::ALL {
-                let json = parse(&text);
-                joins_are_total(&text, *entity, *generation);
-                let joined = Joined::default();
-                if let Ok(mapped) = map::map(*entity, *generation, &json, None, &joined) {
-                    round_trip(&encoders[entity], &envelope(mapped.record, *generation));
-                }
-            }
-        }
     }
 }

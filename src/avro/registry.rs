@@ -320,20 +320,4 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls_in_messages_hold_no_credentials() {
-        let check = |url: &str, want: &str| assert_eq!(without_user_info(url), want);
-        check("http://u:p@host:8081/apis/ccompat/v7", "http://host:8081/apis/ccompat/v7");
-        check("https://host", "https://host");
-        check("http://u:p@ss@host/a@b", "http://host/a@b");
-    }
-
-    #[test]
-    fn subjects_are_escaped() {
-        assert_eq!(escape("atlar.external-payment-value"), "atlar.external-payment-value");
-        assert_eq!(escape("a/b c?"), "a%2Fb%20c%3F");
-    }
-}
+mod tests;
