@@ -21,6 +21,8 @@ use super::{EditError, Shared, locked, read};
 
 /// So many lines of the served log are copied at a time.
 const LINES_AT_ONCE: usize = 500;
+/// Long answers are sent in pieces of about this size.
+const CHUNK_BYTES: usize = 64 * 1024;
 
 type Answered = Result<Response<Body>, Refused>;
 
@@ -101,7 +103,15 @@ async fn truth(State(shared): State<Arc<Shared>>, Query(query): Query<TruthQuery
     }
     pieces.push(Piece::Text("}}".to_owned()));
     drop(bank);
-    let chunks = pieces.into_iter().map(|piece| Ok::<Bytes, Infallible>(piece.bytes()));
+    let mut pieces = pieces.into_iter().peekable();
+    let chunks = std::iter::from_fn(move || {
+        pieces.peek()?;
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES * 2);
+        while let Some(piece) = pieces.next_if(|_| chunk.len() < CHUNK_BYTES) {
+            piece.append(&mut chunk);
+        }
+        Some(Ok::<_, Infallible>(Bytes::from(chunk)))
+    });
     Ok(typed("application/json", Body::from_stream(stream::iter(chunks))))
 }
 
@@ -111,21 +121,20 @@ enum Piece {
 }
 
 impl Piece {
-    fn bytes(self) -> Bytes {
+    fn append(self, to: &mut Vec<u8>) {
         match self {
-            Piece::Text(text) => Bytes::from(text),
+            Piece::Text(text) => to.extend_from_slice(text.as_bytes()),
             Piece::Record { first, id, version, gone, payload } => {
                 let comma = if first { "" } else { "," };
                 let gone = gone.map_or(json!(false), |gone| json!(gone.status()));
-                let mut text =
-                    format!("{comma}{}:{{\"version\":{version},\"deleted\":{gone}", json!(&*id))
-                        .into_bytes();
+                let id = json!(&*id);
+                let head = format!("{comma}{id}:{{\"version\":{version},\"deleted\":{gone}");
+                to.extend_from_slice(head.as_bytes());
                 if let Some(payload) = payload {
-                    text.extend_from_slice(b",\"payload\":");
-                    text.extend_from_slice(&payload);
+                    to.extend_from_slice(b",\"payload\":");
+                    to.extend_from_slice(&payload);
                 }
-                text.push(b'}');
-                Bytes::from(text)
+                to.push(b'}');
             }
         }
     }

@@ -3,7 +3,6 @@
 //! A change reads the record's own v1 text, edits it, raises the version as Atlar does, and writes
 //! it anew: the text that is served is the only truth there is.
 
-use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::Settings;
@@ -119,7 +118,7 @@ impl Bank {
             let id = self.dice.uuid();
             let vendor = bic.get(..4).unwrap_or(bic);
             let text = payload::third_party(&id, name, kind, vendor);
-            self.third_parties.load(Record::new(&id, 1, Facts::default(), Bytes::from(text)));
+            self.third_parties.load(Record::new(&id, 1, Facts::default(), text));
             third_parties.push(id);
         }
         let entities = [self.dice.uuid(), self.dice.uuid()];
@@ -225,7 +224,7 @@ impl Bank {
             members.insert("updated".to_owned(), now.into());
         }
         let payload = Value::Object(members);
-        let text = Bytes::from(payload.to_string());
+        let text = payload.to_string();
         let record = Record::new(id, version, facts(kind, &payload), text);
         self.table_mut(kind).put(record);
         self.revision += 1;
@@ -238,7 +237,7 @@ impl Bank {
         let given = payload.get("version").and_then(Value::as_u64);
         let known = self.table(kind).find(id).map_or(0, |record| record.version);
         let version = given.and_then(|given| u32::try_from(given).ok()).unwrap_or(known + 1);
-        let record = Record::new(id, version, facts(kind, &payload), Bytes::from(text.to_owned()));
+        let record = Record::new(id, version, facts(kind, &payload), text.to_owned());
         self.table_mut(kind).put(record);
         self.revision += 1;
         version

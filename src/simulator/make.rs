@@ -1,6 +1,5 @@
 //! Makes records: decides what a record says and has it written.
 
-use bytes::Bytes;
 use jiff::civil::Date;
 
 use super::Settings;
@@ -97,7 +96,7 @@ impl Maker<'_> {
             version,
         };
         let text = payload::account(own, &facts, &settings.traps, dice);
-        Record::new(&own.id, version, Facts::default(), Bytes::from(text))
+        Record::new(&own.id, version, Facts::default(), text)
     }
 
     pub(super) fn counterparty(&mut self, party: &Party, created_ms: i64, old: bool) -> Record {
@@ -109,7 +108,7 @@ impl Maker<'_> {
         let times = Times { created: &created, updated: &updated, version };
         let text =
             payload::counterparty(party, &settings.organization_id, &times, &settings.traps, dice);
-        Record::new(&party.id, version, Facts::default(), Bytes::from(text))
+        Record::new(&party.id, version, Facts::default(), text)
     }
 
     /// One statement entry on one account.
@@ -210,7 +209,7 @@ impl Maker<'_> {
             account_id: Some(own.id.as_str().into()),
             status: Some(status.into()),
         };
-        Record::new(&id, version, facts, Bytes::from(text))
+        Record::new(&id, version, facts, text)
     }
 
     /// An external payment: an incoming movement that is awaited.
@@ -256,7 +255,7 @@ impl Maker<'_> {
             account_id: Some(own.id.as_str().into()),
             status: Some(status.into()),
         };
-        Some(Record::new(&id, 1, facts, Bytes::from(text)))
+        Some(Record::new(&id, 1, facts, text))
     }
 }
 

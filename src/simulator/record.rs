@@ -110,7 +110,9 @@ pub(super) struct Others {
 }
 
 impl Record {
-    pub(super) fn new(id: &str, version: u32, facts: Facts, v1: Bytes) -> Record {
+    pub(super) fn new(id: &str, version: u32, facts: Facts, mut v1: String) -> Record {
+        v1.shrink_to_fit();
+        let v1 = Bytes::from(v1);
         Record { id: Arc::from(id), version, gone: None, facts, v1, others: OnceLock::new() }
     }
 
