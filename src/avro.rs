@@ -16,6 +16,8 @@ pub use decode::{decode, decode_envelope, wire_format};
 pub use encode::Encoder;
 pub use schema::{Subject, schema, schema_text};
 
+use apache_avro::error::Details;
+
 /// Why bytes could not be written or read. Names fields and schemas, never values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -31,4 +33,18 @@ pub enum Error {
     /// Not Confluent's wire format.
     #[error("not in Confluent's wire format: it starts with a zero byte and a 4-byte schema id")]
     WireFormat,
+}
+
+/// What went wrong, without the whole schema that `apache_avro` prints along.
+fn detail(error: apache_avro::Error) -> String {
+    match error.into_details() {
+        Details::SerializeValueWithSchema { value_type, value, .. }
+        | Details::DeserializeSchemaAware { value_type, value, .. } => {
+            format!("{value_type}: {value}")
+        }
+        Details::SerializeRecordFieldWithSchema { field_name, record_schema, .. } => {
+            format!("field {field_name} of {}", record_schema.name)
+        }
+        other => other.to_string(),
+    }
 }

@@ -17,6 +17,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 
+const COMMON: &str = "Options of every command";
+
 /// Publishes what is new or changed in an Atlar workspace, exactly once, on Kafka topics.
 #[derive(Debug, Parser)]
 #[command(
@@ -30,11 +32,13 @@ use std::path::PathBuf;
 )]
 pub struct Cli {
     /// Shape of what is printed.
-    #[arg(short, long, global = true, value_enum, default_value = "text", value_name = "SHAPE")]
+    #[arg(short, long, global = true, value_enum, default_value = "text", value_name = "SHAPE",
+        help_heading = COMMON)]
     pub output: Output,
 
     /// When to use colours.
-    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN",
+        help_heading = COMMON)]
     pub color: Color,
 
     /// What to do.

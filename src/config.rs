@@ -11,8 +11,9 @@
 //! variable is `ATLAR_INGESTOR_` and its name in upper snake case, `__` between levels. Properties
 //! of librdkafka are lower case in a variable's name with `_` for the dot:
 //! `ATLAR_INGESTOR_KAFKA__PROPERTIES__LINGER_MS`. An empty variable counts as not set, and so does
-//! `null` in JSON. Paths are relative to the working directory. A secret is a value or a file that
-//! holds it (`secretFile`); it is never taken from the command line and never shown.
+//! `null` in JSON. White space around a text does not belong to it. Paths are relative to the
+//! working directory. A secret is a value or a file that holds it (`secretFile`); it is never taken
+//! from the command line and never shown.
 
 mod build;
 mod check;
@@ -59,13 +60,19 @@ pub struct Sources {
     pub environment: Environment,
 }
 
-/// One `--set key=value`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One `--set key=value`. Its `Debug` shows no value: somebody may have tried it with a secret.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Override {
     /// The key, with dots between levels.
     pub path: String,
     /// Its value as text.
     pub text: String,
+}
+
+impl std::fmt::Debug for Override {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}=***", self.path)
+    }
 }
 
 /// What a command cannot do without.

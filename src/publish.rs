@@ -17,6 +17,7 @@
 
 pub mod batch;
 pub mod headers;
+pub mod thread;
 pub mod topics;
 pub mod writer;
 

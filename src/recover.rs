@@ -44,16 +44,6 @@ pub struct Pinned {
     pub partitions: i32,
 }
 
-/// Where the fold starts.
-pub enum Start<'a> {
-    /// From the view in memory: an earlier acquisition of this process.
-    Memory(Box<View>),
-    /// From the local store, or from the log's start where it is not believed.
-    Store(&'a mut Store),
-    /// From the log's start.
-    Nothing,
-}
-
 /// How an acquisition went, for operators.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -64,48 +54,50 @@ pub struct Report {
     pub doubt: Option<Doubt>,
 }
 
-/// Acquires the workspace for `writer`. On return the view is complete and the writer may commit.
+/// Acquires the workspace for `writer`. On return `view` is complete and the writer may commit; on an
+/// error it is the fold of some committed stretch of the log, good for the next attempt. With a
+/// store, `view` is what the store holds, where that is believed.
 pub fn acquire(
     writer: &mut Writer,
-    start: Start<'_>,
+    view: &mut View,
+    store: Option<&mut Store>,
     pinned: &Pinned,
-    session: Session,
-) -> Result<(View, Report), Error> {
+    session: &Session,
+) -> Result<Report, Error> {
     writer.hold = None;
     let state_topic = writer.names.state();
     let genesis = read_genesis(writer)?;
     check_pinned(&genesis, pinned)?;
-
-    let (mut view, doubt) = match start {
-        Start::Memory(view) => (*view, None),
-        Start::Nothing => (View::default(), None),
-        Start::Store(store) => {
-            let expected = Expected {
-                cluster_id: writer.cluster_id()?,
-                genesis: genesis.id,
-                offsets: Admin::connect(&writer.options)?.offsets(&state_topic, STATE_PARTITION)?,
-            };
-            match store.load(&expected) {
-                Ok(view) => (view, None),
-                Err(doubt) => (View::default(), Some(doubt)),
-            }
+    if view.genesis.as_ref().is_some_and(|known| known.id != genesis.id) {
+        return Err(Error::Pinned("the state topic is not the one of before".to_owned()));
+    }
+    let mut doubt = None;
+    if let Some(store) = store {
+        let expected = Expected {
+            cluster_id: writer.cluster_id()?,
+            genesis: genesis.id,
+            offsets: Admin::connect(&writer.options)?.offsets(&state_topic, STATE_PARTITION)?,
+        };
+        match store.load(&expected) {
+            Ok(kept) => *view = kept,
+            Err(reason) => doubt = Some(reason),
         }
-    };
+    }
     let reader = open(writer, &state_topic, view.next_offset)?;
-    let mut read = catch_up(&reader, &mut view)?;
+    let mut read = catch_up(&reader, view)?;
 
     let producer = writer.producers.take()?;
-    let barrier = write_barrier(&producer, &state_topic, &session);
+    let barrier = write_barrier(&producer, &state_topic, session);
     writer.producers.retire(producer);
     barrier?;
-    let (tail, more) = read_to_barrier(&reader, &mut view, session.id)?;
+    let (tail, more) = read_to_barrier(&reader, view, session.id)?;
     read += more;
 
     if let Some(manifest) = &view.manifest {
         audit(writer, manifest)?;
     }
     writer.hold = Some(Hold { session: session.id, reader, tail });
-    Ok((view, Report { session: session.id, read, doubt }))
+    Ok(Report { session: session.id, read, doubt })
 }
 
 /// The workspace's genesis: always the first record of the state topic, as `setup` writes it before

@@ -14,7 +14,7 @@ use crate::domain::{
     Source, Timestamp,
 };
 
-use super::Error;
+use super::{Error, detail};
 
 /// Bytes before the datum.
 pub(super) const PREFIX: usize = 5;
@@ -59,6 +59,7 @@ pub fn decode_envelope(entity: Entity, schema: &Schema, datum: &[u8]) -> Result<
 
 /// The envelope with its entity's type, as it is in the schema.
 #[derive(Deserialize)]
+#[serde(rename = "Envelope")]
 struct Wire<T> {
     before: Option<T>,
     after: Option<T>,
@@ -175,7 +176,7 @@ fn whole(rest: &[u8]) -> Result<(), Error> {
 }
 
 fn unreadable(error: apache_avro::Error) -> Error {
-    Error::Decode { detail: error.to_string() }
+    Error::Decode { detail: detail(error) }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::domain::{DeadLetter, Envelope, ScanCompleted};
 
 use super::schema::{Subject, schema};
-use super::{Error, decode};
+use super::{Error, decode, detail};
 
 /// Writes the values of one topic. Made once per topic and schema id, then reused: resolving a
 /// schema costs more than writing a record.
@@ -22,7 +22,7 @@ impl Encoder {
         let writer = GenericDatumWriter::builder(schema(subject)?)
             .human_readable(false)
             .build()
-            .map_err(|error| Error::Schema { detail: error.to_string() })?;
+            .map_err(|error| Error::Schema { detail: detail(error) })?;
         let [a, b, c, d] = schema_id.to_be_bytes();
         Ok(Encoder { subject, prefix: [0, a, b, c, d], writer })
     }
@@ -50,7 +50,7 @@ impl Encoder {
         out.extend_from_slice(&self.prefix);
         self.writer.write_ser(out, record).map(drop).map_err(|error| {
             out.truncate(start);
-            self.misfit(error.to_string())
+            self.misfit(detail(error))
         })
     }
 

@@ -7,7 +7,7 @@ use apache_avro::Schema;
 
 use crate::domain::Entity;
 
-use super::Error;
+use super::{Error, detail};
 
 /// What has a topic with a registered value schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -86,7 +86,7 @@ pub fn schema(subject: Subject) -> Result<&'static Schema, Error> {
 
 /// Parses a schema text.
 pub(super) fn parse(text: &str) -> Result<Schema, Error> {
-    Schema::parse_str(text).map_err(|error| Error::Schema { detail: error.to_string() })
+    Schema::parse_str(text).map_err(|error| Error::Schema { detail: detail(error) })
 }
 
 #[cfg(test)]

@@ -103,10 +103,11 @@ pub const KEYS: &[Key] = &[
         "auto",
         "Generation of Atlar's API: v1, v2, or auto.",
     ),
-    unset(
+    key(
         "connectorFile",
         Kind::File,
-        "Where the configuration of an installed connector is kept; not set: ./connector.json.",
+        "./connector.json",
+        "Where the configuration of an installed connector is kept.",
     ),
     key(
         "externalPayments.source",

@@ -137,9 +137,10 @@ impl Found {
                 self.faults.push(fault);
             }
             Ok(value) => {
-                if let Some(message) = not_yet::refusal(key, path, &value) {
+                if let Some(message) = not_yet::refusal(key, &value) {
                     let shown = path.trim_end_matches(".*");
-                    self.faults.push(Fault::of_value(&place, shown, message));
+                    let fault = Fault::of_value(&place, shown, message);
+                    self.faults.push(fault.advise("take it out"));
                 }
                 self.settings.push(Setting { path: path.to_owned(), value, place });
             }
@@ -192,7 +193,9 @@ fn printable(path: &str) -> String {
 /// Among the keys of the same table first, then among the last words of all keys.
 fn with_nearest_key(fault: Fault, path: &str) -> Fault {
     let paths: Vec<String> = keys::concrete_paths().collect();
-    let tables = paths.iter().filter_map(|path| path.split_once('.').map(|(table, _)| table));
+    let tables = paths
+        .iter()
+        .flat_map(|path| path.match_indices('.').filter_map(|(dot, _)| path.get(..dot)));
     let whole = nearest(path, paths.iter().map(String::as_str).chain(tables));
     let elsewhere = || {
         let last = path.rsplit('.').next().unwrap_or(path);

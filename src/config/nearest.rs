@@ -4,10 +4,13 @@
 /// make no difference, so that `page_size` finds `pageSize`.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = plain(word);
+    let length = wanted.chars().count();
+    // A short word is near to everything: at least one of its characters must be right.
+    let limit = length.div_ceil(4).min(4).min(length.saturating_sub(1));
     candidates
         .into_iter()
         .map(|candidate| (strsim::osa_distance(&wanted, &plain(candidate)), candidate))
-        .filter(|(distance, _)| *distance <= wanted.chars().count().div_ceil(4).clamp(1, 4))
+        .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -30,5 +33,6 @@ mod tests {
         check("poll_period", Some("pollingPeriod"));
         check("outh", Some("auth"));
         check("zzz", None);
+        check("a", None);
     }
 }

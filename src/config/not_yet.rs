@@ -10,7 +10,7 @@ struct NotYet {
     path: &'static str,
     /// The values that are refused; empty = every value but the default.
     values: &'static [&'static str],
-    /// What is missing.
+    /// What this version cannot do, as a verb.
     feature: &'static str,
 }
 
@@ -20,51 +20,60 @@ const fn all(path: &'static str, feature: &'static str) -> NotYet {
 
 /// The one list. A feature that arrives takes its line away.
 const NOT_YET: &[NotYet] = &[
-    NotYet { path: "auth", values: &["oauth2"], feature: "OAuth2" },
-    NotYet { path: "apiVersion", values: &["v2"], feature: "version 2 of Atlar's API" },
+    NotYet { path: "auth", values: &["oauth2"], feature: "authenticate by OAuth2" },
+    NotYet { path: "apiVersion", values: &["v2"], feature: "read version 2 of Atlar's API" },
     NotYet {
         path: "externalPayments.source",
         values: &["expected-transactions", "direct-debits", "pending-transactions"],
-        feature: "external payments from this list",
+        feature: "read external payments from this list",
     },
-    NotYet { path: "kafka.keyFormat", values: &["avro"], feature: "Avro keys" },
-    NotYet { path: "kafka.security.mechanism", values: &["OAUTHBEARER"], feature: "OAUTHBEARER" },
-    all("connectorFile", "installing a connector"),
-    all("payments.since", "narrowing"),
-    all("accounts.*", "narrowing"),
-    all("sweep.*", "partial listings"),
+    NotYet { path: "kafka.keyFormat", values: &["avro"], feature: "write Avro keys" },
+    NotYet {
+        path: "kafka.security.mechanism",
+        values: &["OAUTHBEARER"],
+        feature: "authenticate by tokens",
+    },
+    all("connectorFile", "install connectors"),
+    all("payments.since", "leave out payments"),
+    all("accounts.*", "leave out accounts"),
+    all("sweep.*", "stop a listing early"),
     // `deletes.enabled = false` is what happens anyway as long as this version deletes nothing.
-    all("deletes.listings", "deletes"),
-    all("deletes.minAge", "deletes"),
-    all("deletes.maxCount", "deletes"),
-    all("deletes.maxShare", "deletes"),
-    all("streams.<stream>.deletes.*", "deletes"),
-    all("events.latestTopics", "compacted topics with the newest state"),
-    all("events.allowNullBefore", "`before`"),
-    all("webhook.*", "webhooks"),
-    all("workspaces.*", "several workspaces"),
+    all("deletes.listings", "publish deletes"),
+    all("deletes.minAge", "publish deletes"),
+    all("deletes.maxCount", "publish deletes"),
+    all("deletes.maxShare", "publish deletes"),
+    all("streams.<stream>.deletes.*", "publish deletes"),
+    all("events.latestTopics", "write compacted topics"),
+    all("events.allowNullBefore", "publish `before`"),
+    all("webhook.*", "receive webhooks"),
+    all("workspaces.*", "read several workspaces"),
 ];
 
+fn entry_of(key: &Key) -> Option<&'static NotYet> {
+    NOT_YET.iter().find(|entry| match entry.path.strip_suffix('*') {
+        Some(beginning) => key.path.starts_with(beginning),
+        None => key.path == entry.path,
+    })
+}
+
+/// What the documentation of a key says about it.
+pub(crate) fn note(key: &Key) -> Option<String> {
+    let entry = entry_of(key)?;
+    Some(match entry.values {
+        [] => "Not available yet: only the default is accepted.".to_owned(),
+        values => format!("Not available yet: {}.", values.join(", ")),
+    })
+}
+
 /// Why this value cannot be had, if it cannot.
-pub(crate) fn refusal(key: &Key, path: &str, value: &Value) -> Option<String> {
+pub(crate) fn refusal(key: &Key, value: &Value) -> Option<String> {
     let text = value.to_string();
     if key.default == Some(text.as_str()) {
         return None;
     }
-    let entry = NOT_YET.iter().find(|entry| match entry.path.strip_suffix('*') {
-        Some(beginning) => key.path.starts_with(beginning),
-        None => key.path == entry.path,
-    })?;
-    let version = env!("CARGO_PKG_VERSION");
-    let feature = entry.feature;
-    if entry.values.is_empty() {
-        let shown = path.trim_end_matches(".*");
-        return Some(format!("version {version} does not have {feature} yet; take `{shown}` out"));
-    }
-    let refused = entry.values.contains(&text.as_str());
-    refused.then(|| {
-        format!("\"{text}\" is not available: version {version} does not have {feature} yet")
-    })
+    let entry = entry_of(key)?;
+    let refused = entry.values.is_empty() || entry.values.contains(&text.as_str());
+    refused.then(|| format!("this version cannot {} yet", entry.feature))
 }
 
 #[cfg(test)]
@@ -76,7 +85,7 @@ mod tests {
     fn refused(path: &str, text: &str) -> bool {
         let key = keys::find(path).unwrap_or_else(|| panic!("no key {path}"));
         let value = key.kind.parse(&Raw::Loose(text.to_owned())).unwrap();
-        refusal(key, path, &value).is_some()
+        refusal(key, &value).is_some()
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl Source {
         let carets = "^".repeat(shown.caret.len().max(1));
         let mut text = format!("{gutter}--> {}:{line}:{column}\n{gutter} |\n", self.path);
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{number} | {}", shown.text);
+        let _ = writeln!(text, "{}", format!("{number} | {}", shown.text).trim_end());
         let _ = write!(text, "{gutter} | {space}{carets} {remark}");
         text.trim_end().to_owned()
     }
@@ -169,6 +169,7 @@ fn is_harmless(word: &str) -> bool {
     let segment = |path: &str| path.split('.').any(|segment| segment == word);
     word.len() <= 6 && word.chars().all(|c| c.is_ascii_digit())
         || matches!(word, "true" | "false" | "null")
+        || super::keys::is_table(word)
         || super::keys::concrete_paths().any(|path| path == word || segment(&path))
 }
 

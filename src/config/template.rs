@@ -3,6 +3,7 @@
 use super::environment::variable_of;
 use super::keys::{KEYS, Key, STREAM};
 use super::kind::Kind;
+use super::not_yet;
 use std::fmt::Write as _;
 
 /// The file of this name at the top of the repository. A test compares it with [`render`].
@@ -47,7 +48,8 @@ fn example(above: &'static str, name: &'static str) -> (&'static str, &'static s
 fn entry(key: &Key, name: &str) -> String {
     let mut text = String::new();
     let secret = if key.is_secret() { "(secret) " } else { "" };
-    for line in wrapped(&format!("{secret}{}", key.doc), 96) {
+    let note = not_yet::note(key).map(|note| format!(" {note}")).unwrap_or_default();
+    for line in wrapped(&format!("{secret}{}{note}", key.doc), 96) {
         let _ = writeln!(text, "# {line}");
     }
     let path = key.path.replace(STREAM, "payments");

@@ -3,6 +3,7 @@
 use rdkafka::message::OwnedHeaders;
 use uuid::Uuid;
 
+use crate::domain::{Entity, Op};
 use crate::state::{Control, StateRecord};
 
 /// A change event, encoded.
@@ -16,6 +17,9 @@ pub struct Event {
     pub headers: OwnedHeaders,
     /// `ce_id`.
     pub id: Uuid,
+    pub entity: Entity,
+    pub op: Op,
+    pub change_no: u64,
 }
 
 /// A record for the state topic.

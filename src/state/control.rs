@@ -102,9 +102,12 @@ pub enum Control {
         id: String,
         name: String,
     },
-    /// Join fact: keyed hash of an identifier of an own account. Never taken back, so that a
-    /// transfer does not turn into a payment when the account is closed.
-    OwnIdentifier([u8; 16]),
+    /// Join fact: an own account has the identifier with this keyed hash. Never taken back, so that
+    /// a transfer does not turn into a payment when the account is closed.
+    OwnIdentifier {
+        hash: [u8; 16],
+        account_id: String,
+    },
     /// State of a reference list, by stream.
     JoinList {
         list: String,
@@ -135,7 +138,10 @@ impl Control {
             Control::Organization(_) => ORGANIZATION.to_owned(),
             Control::Cycle(cycle) => format!("{CYCLE}{}", cycle.stream),
             Control::ThirdParty { id, .. } => format!("{THIRD_PARTY}{id}"),
-            Control::OwnIdentifier(hash) => format!("{OWN_IDENTIFIER}{}", hex::encode(hash)),
+            Control::OwnIdentifier { hash, account_id } => {
+                // Several accounts may share an identifier: each pair is a fact of its own.
+                format!("{OWN_IDENTIFIER}{}/{account_id}", hex::encode(hash))
+            }
             Control::JoinList { list, .. } => format!("{JOIN_LIST}{list}"),
         };
         key.into_bytes()
@@ -149,7 +155,7 @@ impl Control {
             Control::Cycle(cycle) => serde_json::to_vec(cycle),
             Control::Organization(id) => serde_json::to_vec(id),
             Control::ThirdParty { name, .. } => serde_json::to_vec(name),
-            Control::OwnIdentifier(_) => serde_json::to_vec(&true),
+            Control::OwnIdentifier { .. } => serde_json::to_vec(&true),
             Control::JoinList { status, .. } => serde_json::to_vec(status),
         };
         let mut value = vec![FORMAT];
@@ -181,10 +187,11 @@ impl Control {
         } else if let Some(id) = key.strip_prefix(THIRD_PARTY) {
             let id = id.to_owned();
             serde_json::from_slice(json).map(|name| Control::ThirdParty { id, name })
-        } else if let Some(hash) = key.strip_prefix(OWN_IDENTIFIER) {
-            let mut bytes = [0; 16];
-            hex::decode_to_slice(hash, &mut bytes).map_err(|_| damaged())?;
-            Ok(Control::OwnIdentifier(bytes))
+        } else if let Some(pair) = key.strip_prefix(OWN_IDENTIFIER) {
+            let (hex, account_id) = pair.split_once('/').ok_or_else(damaged)?;
+            let mut hash = [0; 16];
+            hex::decode_to_slice(hex, &mut hash).map_err(|_| damaged())?;
+            Ok(Control::OwnIdentifier { hash, account_id: account_id.to_owned() })
         } else if let Some(list) = key.strip_prefix(JOIN_LIST) {
             let list = list.to_owned();
             serde_json::from_slice(json).map(|status| Control::JoinList { list, status })
@@ -239,7 +246,7 @@ mod tests {
             }),
             Control::Organization("org".into()),
             Control::ThirdParty { id: "t".into(), name: "Bank".into() },
-            Control::OwnIdentifier([5; 16]),
+            Control::OwnIdentifier { hash: [5; 16], account_id: "a/b".into() },
             Control::JoinList { list: "third-parties".into(), status: ListStatus::NotOffered },
         ]
     }

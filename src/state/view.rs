@@ -3,7 +3,7 @@
 //! A view is fed only by records read back from the topic with `read_committed`, never from a
 //! producer's answer: what it holds is what every other reader of the log would hold.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Error;
 use super::control::{self, Control, Cycle, Genesis, ListStatus, Manifest, Session};
@@ -27,7 +27,8 @@ pub struct View {
     pub manifest: Option<Manifest>,
     pub organization: Option<String>,
     pub third_parties: HashMap<String, String>,
-    pub own_identifiers: HashSet<[u8; 16]>,
+    /// The own accounts that have an identifier, by its keyed hash.
+    pub own_identifiers: HashMap<[u8; 16], BTreeSet<String>>,
     pub cycles: HashMap<String, Cycle>,
     pub join_lists: HashMap<String, ListStatus>,
     /// Offset of the next record to apply.
@@ -80,8 +81,8 @@ impl View {
             Some(Control::ThirdParty { id, name }) => {
                 self.third_parties.insert(id, name);
             }
-            Some(Control::OwnIdentifier(hash)) => {
-                self.own_identifiers.insert(hash);
+            Some(Control::OwnIdentifier { hash, account_id }) => {
+                self.own_identifiers.entry(hash).or_default().insert(account_id);
             }
             Some(Control::JoinList { list, status }) => {
                 self.join_lists.insert(list, status);

@@ -26,7 +26,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Vec<SyntaxError>> {
         vec![SyntaxError { span: span.start..span.end, message }]
     })?;
     let Some(value) = parsed.value else {
-        let message = "the file is empty; the least is {}".to_owned();
+        let message = "expected an object, got an empty file".to_owned();
         return Err(vec![SyntaxError { span: 0..0, message }]);
     };
     let mut duplicates = Vec::new();

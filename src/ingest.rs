@@ -1,0 +1,76 @@
+//! From observation to batch: the one writer of a workspace.
+//!
+//! ```text
+//! poll tasks ──Message──► Owner ── judge ──► Building ──► writer thread ──► Kafka
+//!   (bounded)               ▲                                  │
+//!                           └──────── records read back ◄──────┘
+//! ```
+//!
+//! The [`owner`] holds the view and is alone in changing anything. It diffs against the committed
+//! view plus an overlay of at most two batches: one in commit, one being built. On any failure the
+//! overlay and everything polled is dropped, the workspace is acquired again, and a new session
+//! number tells the poll tasks to list again.
+
+pub mod building;
+pub mod event;
+pub mod joins;
+pub mod judge;
+pub mod owner;
+pub mod tally;
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use crate::poll::tree::Stream;
+
+pub use owner::{Owner, OwnerHandle, Phase};
+pub use tally::Tally;
+
+/// Pages on their way to the owner. With pages of 500 records this holds a few megabytes.
+pub const QUEUED_PAGES_MAX: usize = 8;
+
+/// What poll tasks say to the owner.
+#[derive(Debug)]
+pub enum Message {
+    Page(SeenPage),
+    /// A complete listing of the stream was handed over.
+    Finished {
+        session_no: u64,
+        stream: Stream,
+        listed: u64,
+        reply: building::Waiter,
+    },
+    /// The stream's list is not offered by the server.
+    NotOffered {
+        session_no: u64,
+        stream: Stream,
+    },
+}
+
+/// A page of a stream, as received.
+#[derive(Debug)]
+pub struct SeenPage {
+    /// The session in which the listing began: what was polled for an earlier one counts no more.
+    pub session_no: u64,
+    pub stream: Stream,
+    pub items: Vec<Bytes>,
+    pub requested_at: Instant,
+    /// Milliseconds since 1970, when the page was received.
+    pub received_ms: i64,
+}
+
+/// What became of a listing: counts of its records by verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Published {
+    pub tally: Tally,
+}
+
+/// The listing was dropped with the session it belonged to: list again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the workspace was acquired anew")]
+pub struct Dropped;
+
+/// What a [`Message::Finished`] is answered with.
+pub type Answer = oneshot::Receiver<Result<Published, Dropped>>;

@@ -1,0 +1,385 @@
+//! The owner's life: acquire, judge what comes in, commit, read back, and acquire again.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::building::Building;
+use super::event::Press;
+use super::judge::{Judge, Refusal};
+use super::{Dropped, Message, Published, QUEUED_PAGES_MAX, SeenPage};
+use crate::clock::Clock;
+use crate::entropy;
+use crate::poll::tree::Stream;
+use crate::publish::Error;
+use crate::publish::thread::{AcquireError, Acquired, From, Gone, WriterThread};
+use crate::recover::Pinned;
+use crate::retry::{self, Schedule};
+use crate::state::control::{ListStatus, Session};
+use crate::state::view::Read;
+use crate::state::{self, View};
+use crate::status::{Status, chain};
+use crate::store::WriteBehind;
+
+/// Between two attempts to acquire the workspace. Two deployments on one workspace by mistake fence
+/// each other: the pauses keep that from becoming a fight.
+const ACQUIRE_AGAIN: Schedule = Schedule {
+    initial: Duration::from_secs(1),
+    max: Duration::from_secs(60),
+    factor: 2,
+    jitter: 0.5,
+    attempts: u32::MAX,
+};
+/// A session that lasted this long proves that nobody fights us.
+const CALM_AFTER: Duration = Duration::from_secs(60);
+/// How often the age of the batch being built is looked at, and the store offered what is new.
+const TICK: Duration = Duration::from_millis(250);
+
+/// What the owner does at this moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Acquiring the workspace; nothing may be polled for it.
+    Acquiring,
+    /// The workspace is ours. `session_no` rises with each acquisition of this process;
+    /// `known_lists`: the reference lists that records may be joined with.
+    Ready { session_no: u64, known_lists: Vec<String> },
+    /// Stopped for good.
+    Ended,
+}
+
+/// Why the owner ended.
+#[derive(Debug, thiserror::Error)]
+pub enum End {
+    #[error(transparent)]
+    Acquire(#[from] AcquireError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    Gone(#[from] Gone),
+}
+
+/// What an owner is made of.
+pub struct Options {
+    pub writer: WriterThread,
+    pub press: Arc<Press>,
+    pub pinned: Pinned,
+    pub store: Option<PathBuf>,
+    pub include_raw: bool,
+    /// Wait for what can pass, for ever; else the first failure to acquire ends the owner.
+    pub patient: bool,
+    pub clock: Clock,
+    pub status: Status,
+    /// Host and process, for session records.
+    pub instance: String,
+}
+
+/// The way in for poll tasks. Cheap to clone.
+#[derive(Clone)]
+pub struct OwnerHandle {
+    messages: mpsc::Sender<Message>,
+    phase: watch::Receiver<Phase>,
+}
+
+impl OwnerHandle {
+    pub fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.clone()
+    }
+
+    /// Hands a page over; waits while the owner is busy.
+    pub async fn page(&self, page: SeenPage) -> Result<(), Dropped> {
+        self.messages.send(Message::Page(page)).await.map_err(|_| Dropped)
+    }
+
+    /// Says that a complete listing was handed over, and waits until all that came of it is
+    /// committed.
+    pub async fn finished(
+        &self,
+        session_no: u64,
+        stream: Stream,
+        listed: u64,
+    ) -> Result<Published, Dropped> {
+        let (reply, answer) = oneshot::channel();
+        let message = Message::Finished { session_no, stream, listed, reply };
+        self.messages.send(message).await.map_err(|_| Dropped)?;
+        answer.await.unwrap_or(Err(Dropped))
+    }
+
+    pub async fn not_offered(&self, session_no: u64, stream: Stream) -> Result<(), Dropped> {
+        let message = Message::NotOffered { session_no, stream };
+        self.messages.send(message).await.map_err(|_| Dropped)
+    }
+}
+
+/// See the module.
+pub struct Owner {
+    options: Options,
+    messages: mpsc::Receiver<Message>,
+    phase: watch::Sender<Phase>,
+    store: Option<WriteBehind>,
+    session_no: u64,
+}
+
+/// How a session ended.
+enum SessionEnd {
+    /// Asked to stop.
+    Stopped(Box<View>),
+    /// Acquire again.
+    Lost(Box<View>),
+}
+
+/// The answer to the commit under way.
+type Commit = oneshot::Receiver<Result<Vec<Read>, Error>>;
+
+impl Owner {
+    pub fn new(options: Options) -> (Owner, OwnerHandle) {
+        let (sender, messages) = mpsc::channel(QUEUED_PAGES_MAX);
+        let (phase, watcher) = watch::channel(Phase::Acquiring);
+        let owner = Owner { options, messages, phase, store: None, session_no: 0 };
+        (owner, OwnerHandle { messages: sender, phase: watcher })
+    }
+
+    /// Runs until told to stop, or until something that no wait can mend. A stop lets the commit
+    /// under way end and drops the batch being built: the next listing finds its changes again.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), End> {
+        let outcome = self.sessions(&stop).await;
+        self.phase.send_replace(Phase::Ended);
+        self.options.status.phase("stopped");
+        match outcome {
+            Ok(Some(mut view)) => {
+                if let Some(store) = self.store.take() {
+                    // Writing and flushing blocks for as long as the disk takes.
+                    let finished =
+                        tokio::task::spawn_blocking(move || store.finish(&mut view)).await;
+                    if finished.is_err() {
+                        tracing::warn!("the local store was not flushed");
+                    }
+                }
+                Ok(())
+            }
+            Ok(None) => Ok(()),
+            Err(end) => Err(end),
+        }
+    }
+
+    async fn sessions(&mut self, stop: &CancellationToken) -> Result<Option<Box<View>>, End> {
+        let mut view: Option<Box<View>> = None;
+        let mut failures = 0;
+        loop {
+            self.phase.send_replace(Phase::Acquiring);
+            self.options.status.phase("acquiring");
+            let from = match (view.take(), self.options.store.clone()) {
+                (Some(view), _) => From::Memory(view),
+                (None, Some(folder)) => From::Folder(folder),
+                (None, None) => From::Topic,
+            };
+            let session = self.new_session();
+            let acquiring = self.options.writer.acquire(from, self.options.pinned.clone(), session);
+            let acquired = tokio::select! {
+                acquired = acquiring => acquired?,
+                () = stop.cancelled() => return Ok(None),
+            };
+            let error = match acquired {
+                Ok(acquired) => {
+                    let started = tokio::time::Instant::now();
+                    match self.session(acquired, stop).await? {
+                        SessionEnd::Stopped(view) => return Ok(Some(view)),
+                        SessionEnd::Lost(kept) => view = Some(kept),
+                    }
+                    if started.elapsed() >= CALM_AFTER {
+                        failures = 0;
+                    }
+                    None
+                }
+                Err(failed) => {
+                    view = failed.view;
+                    Some(failed.error)
+                }
+            };
+            failures += 1;
+            let delay = ACQUIRE_AGAIN.delay(failures, entropy::fraction(), None);
+            if let Some(error) = error {
+                if !(self.options.patient && error.is_transient()) {
+                    return Err(error.into());
+                }
+                let waits_for = chain(&error);
+                self.options.status.phase(&format!("waiting: {waits_for}"));
+                let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+                let hint = error.hint();
+                tracing::warn!(delay_ms, hint, "workspace not acquired, trying again: {waits_for}");
+            }
+            if retry::sleep(delay, stop).await.is_err() {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn new_session(&self) -> Session {
+        Session {
+            id: entropy::identity(),
+            instance: self.options.instance.clone(),
+            started_ms: self.options.clock.now_ms(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    async fn session(
+        &mut self,
+        acquired: Acquired,
+        stop: &CancellationToken,
+    ) -> Result<SessionEnd, End> {
+        let Acquired { view, report, store } = acquired;
+        self.store = store.or(self.store.take());
+        self.session_no += 1;
+        self.options.status.acquired(&report, view.index.len(), view.batch_no());
+        tracing::info!(
+            session = %report.session,
+            entities = view.index.len(),
+            records_read = report.read,
+            store = report.doubt.as_ref().map_or("used", |_| "rebuilt"),
+            "workspace acquired"
+        );
+        let press = Arc::clone(&self.options.press);
+        let seed = self.store.as_ref().map_or_else(entropy::seed, WriteBehind::seed);
+        let mut judge = Judge::new(view, press, self.options.include_raw, seed);
+        self.publish_phase(&judge);
+        let mut commit: Option<Commit> = None;
+        let mut tick = tokio::time::interval(TICK);
+        let ended = loop {
+            if commit.is_none() && judge.building.is_due() {
+                commit = Some(self.start_commit(&mut judge).await?);
+            }
+            let room = !judge.building.is_full();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break true,
+                answer = answer_of(&mut commit), if commit.is_some() => {
+                    commit = None;
+                    match answer {
+                        Ok(reads) => {
+                            if let Err(error) = self.read_back(&mut judge, &reads) {
+                                self.lost(&error.into());
+                                break false;
+                            }
+                        }
+                        Err(error) => {
+                            self.lost(&error);
+                            break false;
+                        }
+                    }
+                }
+                message = self.messages.recv(), if room => match message {
+                    Some(message) => self.handle(&mut judge, message)?,
+                    None => break true,
+                },
+                _ = tick.tick() => self.offer_to_store(&mut judge),
+            }
+        };
+        if ended && let Some(commit) = commit.take() {
+            // What the broker was asked for is worth knowing: it saves the next start a restore.
+            if let Ok(Ok(reads)) = commit.await
+                && let Err(error) = self.read_back(&mut judge, &reads)
+            {
+                self.lost(&error.into());
+            }
+        }
+        let view = Box::new(judge.into_view());
+        Ok(if ended { SessionEnd::Stopped(view) } else { SessionEnd::Lost(view) })
+    }
+
+    async fn start_commit(&self, judge: &mut Judge) -> Result<Commit, End> {
+        let next = Building::new(judge.building.batch_no() + 1);
+        let (batch, in_commit) = std::mem::replace(&mut judge.building, next).close();
+        self.options.status.committing(&batch);
+        judge.in_commit = Some(in_commit);
+        Ok(self.options.writer.commit(batch).await?)
+    }
+
+    /// A batch has come back from the log: the view takes it in.
+    fn read_back(&mut self, judge: &mut Judge, reads: &[Read]) -> Result<(), state::Error> {
+        for read in reads {
+            judge.view.apply(read)?;
+        }
+        if let Some(in_commit) = judge.in_commit.take() {
+            judge.committed(in_commit.batch_no);
+            let entities = judge.view.index.len();
+            self.options.status.committed(in_commit.batch_no, in_commit.events, entities);
+            self.publish_phase(judge);
+            in_commit.succeed();
+        }
+        Ok(())
+    }
+
+    fn lost(&self, error: &Error) {
+        tracing::warn!(
+            hint = error.hint(),
+            "the batch is not known to be committed, acquiring the workspace again: {}",
+            chain(error)
+        );
+    }
+
+    fn handle(&mut self, judge: &mut Judge, message: Message) -> Result<(), End> {
+        let now_ms = self.options.clock.now_ms();
+        match message {
+            Message::Page(page) if page.session_no == self.session_no => {
+                let tally = judge.observe(&page, now_ms)?;
+                self.options.status.observed(&page.stream.name, &tally);
+            }
+            Message::Finished { session_no, stream, listed, reply }
+                if session_no == self.session_no =>
+            {
+                judge.finish(&stream, listed, now_ms);
+                let published =
+                    Published { tally: self.options.status.listing_tally(&stream.name) };
+                if !judge.building.is_empty() {
+                    judge.building.wait(reply, published);
+                } else if let Some(in_commit) = &mut judge.in_commit {
+                    in_commit.wait(reply, published);
+                } else {
+                    let _ = reply.send(Ok(published));
+                }
+                self.publish_phase(judge);
+            }
+            Message::NotOffered { session_no, stream } if session_no == self.session_no => {
+                if stream.branch.entity.is_none() {
+                    judge.record_list(&stream, ListStatus::NotOffered);
+                    self.publish_phase(judge);
+                }
+            }
+            Message::Finished { reply, .. } => {
+                let _ = reply.send(Err(Dropped));
+            }
+            Message::Page(_) | Message::NotOffered { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn publish_phase(&self, judge: &Judge) {
+        let known_lists = judge.joins.known_lists();
+        let phase = Phase::Ready { session_no: self.session_no, known_lists };
+        self.phase.send_if_modified(|known| {
+            let differs = *known != phase;
+            if differs {
+                *known = phase;
+            }
+            differs
+        });
+        self.options.status.phase("ready");
+    }
+
+    fn offer_to_store(&self, judge: &mut Judge) {
+        if let Some(store) = &self.store {
+            store.offer(&mut judge.view);
+        }
+    }
+}
+
+async fn answer_of(commit: &mut Option<Commit>) -> Result<Vec<Read>, Error> {
+    match commit {
+        // A writer that is gone answers nothing: its next call ends the owner.
+        Some(answer) => answer.await.unwrap_or(Err(Error::TakenOver)),
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,175 @@
+//! The writer on a thread of its own: its calls block for as long as brokers take.
+
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::batch::Batch;
+use super::writer::{Error, Writer};
+use crate::recover::{self, Pinned, Report};
+use crate::state::View;
+use crate::state::control::Session;
+use crate::state::view::Read;
+use crate::store::{self, Store, WriteBehind};
+
+/// What an acquisition brings.
+pub struct Acquired {
+    pub view: View,
+    pub report: Report,
+    /// The local store, where it was opened by this acquisition.
+    pub store: Option<WriteBehind>,
+}
+
+/// An acquisition that failed.
+pub struct NotAcquired {
+    pub error: AcquireError,
+    /// The view in memory, where the attempt started from one: the next attempt goes on from it.
+    pub view: Option<Box<View>>,
+}
+
+/// Why an acquisition failed.
+#[derive(Debug, thiserror::Error)]
+pub enum AcquireError {
+    #[error(transparent)]
+    Writer(#[from] Error),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl AcquireError {
+    /// What an operator can do.
+    pub fn hint(&self) -> &str {
+        match self {
+            AcquireError::Writer(error) => error.hint(),
+            AcquireError::Store(error) => error.hint(),
+        }
+    }
+
+    /// Whether trying again may help.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, AcquireError::Writer(error) if error.is_transient())
+    }
+}
+
+/// Where an acquisition starts from.
+pub enum From {
+    /// The view of an earlier acquisition of this process.
+    Memory(Box<View>),
+    /// The local store in this folder.
+    Folder(PathBuf),
+    /// The state topic alone.
+    Topic,
+}
+
+enum Call {
+    Acquire {
+        from: From,
+        pinned: Pinned,
+        session: Session,
+        reply: oneshot::Sender<Result<Acquired, NotAcquired>>,
+    },
+    Commit {
+        batch: Box<Batch>,
+        reply: oneshot::Sender<Result<Vec<Read>, Error>>,
+    },
+}
+
+/// The thread has ended, which only a defect can bring about.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the writer's thread has ended")]
+pub struct Gone;
+
+/// Calls the writer. Dropping it lets a running call end, and then the thread.
+pub struct WriterThread {
+    calls: Option<mpsc::Sender<Call>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl WriterThread {
+    pub fn start(mut writer: Writer) -> std::io::Result<WriterThread> {
+        let (calls, mut todo) = mpsc::channel(1);
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
+            while let Some(call) = todo.blocking_recv() {
+                match call {
+                    Call::Acquire { from, pinned, session, reply } => {
+                        let _ = reply.send(acquire(&mut writer, from, &pinned, &session));
+                    }
+                    Call::Commit { batch, reply } => {
+                        let _ = reply.send(writer.commit(&batch));
+                    }
+                }
+            }
+        })?;
+        Ok(WriterThread { calls: Some(calls), thread: Some(thread) })
+    }
+
+    /// Acquires the workspace: see [`crate::recover`].
+    pub async fn acquire(
+        &self,
+        from: From,
+        pinned: Pinned,
+        session: Session,
+    ) -> Result<Result<Acquired, NotAcquired>, Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.call(Call::Acquire { from, pinned, session, reply }).await?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    /// Commits a batch: see [`Writer::commit`]. The answer comes by the receiver.
+    pub async fn commit(
+        &self,
+        batch: Batch,
+    ) -> Result<oneshot::Receiver<Result<Vec<Read>, Error>>, Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.call(Call::Commit { batch: Box::new(batch), reply }).await?;
+        Ok(answer)
+    }
+
+    async fn call(&self, call: Call) -> Result<(), Gone> {
+        match &self.calls {
+            Some(calls) => calls.send(call).await.map_err(|_| Gone),
+            None => Err(Gone),
+        }
+    }
+}
+
+fn acquire(
+    writer: &mut Writer,
+    from: From,
+    pinned: &Pinned,
+    session: &Session,
+) -> Result<Acquired, NotAcquired> {
+    let failed = |error: AcquireError| NotAcquired { error, view: None };
+    match from {
+        From::Memory(mut view) => {
+            match recover::acquire(writer, &mut view, None, pinned, session) {
+                Ok(report) => Ok(Acquired { view: *view, report, store: None }),
+                Err(error) => Err(NotAcquired { error: error.into(), view: Some(view) }),
+            }
+        }
+        From::Topic => {
+            let mut view = View::default();
+            let report = recover::acquire(writer, &mut view, None, pinned, session);
+            let report = report.map_err(|error| failed(error.into()))?;
+            Ok(Acquired { view, report, store: None })
+        }
+        From::Folder(path) => {
+            let mut store = Store::open(&path).map_err(|error| failed(error.into()))?;
+            let mut view = View::default();
+            let report = recover::acquire(writer, &mut view, Some(&mut store), pinned, session);
+            let report = report.map_err(|error| failed(error.into()))?;
+            let store = store.write_behind().map_err(|error| failed(error.into()))?;
+            Ok(Acquired { view, report, store: Some(store) })
+        }
+    }
+}
+
+impl Drop for WriterThread {
+    fn drop(&mut self) {
+        drop(self.calls.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

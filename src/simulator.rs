@@ -1,0 +1,364 @@
+//! A simulated bank that behaves like Atlar: a product of ours (`simulate`, `demo`) and the other
+//! side of our tests.
+//!
+//! It is built from the API's documentation and shares no code with the client, so that one
+//! mistake cannot sit on both sides. One seed is one world: with the same clock, two simulators of
+//! the same seed serve the same bytes. The bank then lives at its own pace: entries arrive and are
+//! matched, balances move, awaited payments come in, names change; each change raises the record's
+//! version as Atlar does.
+//!
+//! ```text
+//! request --> gate: number -> fault? -> credentials -> routes -> page of pre-written records -> log
+//!                                                        |                                       |
+//! life (seeded, timed) --> bank <-- world (tests, PATCH) +      /_simulator/truth, /served <-----+
+//! ```
+//!
+//! # What is served
+//!
+//! `GET /v1/accounts`, `/v1beta/third-parties`, `/v1/counterparties`, `/v1/transactions`,
+//! `/v1/external-payments` (an extension of ours) and `/v1/expected-transactions` (the same
+//! records without what the real resource lacks), each also with `/{id}`. Credentials are checked
+//! on all of them: HTTP Basic, and the signed request of the connector page.
+//!
+//! # The simulator's own routes (no credentials)
+//!
+//! | route | |
+//! |---|---|
+//! | `GET /_simulator/truth` | `{"organization_id","revision","at_ms","entities":{"accounts":{"<id>":{"version","deleted","payload"}},…}}`: the present state, one moment of it. `?kind=accounts` for one kind, `?payload=false` without payloads. `deleted` is false, 404 or 410 |
+//! | `GET /_simulator/served` | JSON lines. The first: `{"log":{"first","next","dropped"}}`; then one per answer: `line` (gapless), `request`, `received_ms`, `answered_ms`, `method`, `path`, `query`, `status`, `auth`, `fault`, `token`, `next_token`, `kind`, `items` (`[[id, version],…]`). `?from=N` from line N on, `&max=N`. With a `fault` of `cut` or `truncate` the items were written but cannot have been read |
+//! | `GET /_simulator/requests` | `{"/v1/accounts":{"200":12},…}`: answers by route and status |
+//! | `GET`, `POST`, `DELETE /_simulator/faults` | list, add (one object or a list), clear. `{"route":"/v1/accounts","fault":"html","times":1}`; also `query` (text that must occur), `chance` (0 to 1), `after` (spares the first n), `retryAfter`, `slowMs` |
+//! | `GET /_simulator/{kind}/{id}` | the record, deleted or not |
+//! | `PATCH /_simulator/{kind}/{id}` | JSON merge patch (null removes a member); version + 1 |
+//! | `PUT /_simulator/{kind}/{id}` | puts the body exactly as it is, whatever JSON it may be |
+//! | `DELETE /_simulator/{kind}/{id}?as=404` | or `410` (the default) |
+//! | `POST /_simulator/{kind}/{id}:restore` | brings it back |
+//! | `POST /_simulator/transactions` | books an entry; body optional: `{"accountId","amount"}`, minor units |
+//! | `POST /_simulator/transactions/{id}:reconcile`, `:unreconcile` | |
+//! | `POST /_simulator/external-payments` | a new one; body optional: `{"account": 0}` |
+//! | `POST /_simulator/live?steps=N` | lets N things happen at once |
+//!
+//! `{kind}` is `accounts`, `third-parties`, `counterparties`, `transactions` or
+//! `external-payments`.
+
+mod admin;
+mod auth;
+mod bank;
+mod calendar;
+mod cast;
+mod dice;
+mod fault;
+mod gate;
+mod life;
+mod make;
+mod market;
+mod page;
+mod payload;
+mod record;
+mod respond;
+mod routes;
+mod served;
+mod table;
+#[cfg(test)]
+mod tests;
+mod world;
+mod write;
+
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use self::auth::Schemes;
+pub use self::bank::EditError;
+pub use self::fault::{Error as FaultError, Fault, FaultKind, Faults};
+pub use self::life::{LifeEvent, What};
+pub use self::record::{Gone, Kind};
+pub use self::world::{Present, World};
+use crate::clock::Clock;
+
+/// What a refused caller is told, as seen in the wild.
+const UNAUTHORIZED: &str = "No bearer token found in authorization header";
+/// Listeners that lag further behind than this lose the oldest events.
+const EVENTS_MAX: usize = 4096;
+/// How long `stop` waits for answers that are on their way.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// Shortest pause between steps of life; faster lives take several steps at once.
+const TICK_MIN: Duration = Duration::from_millis(5);
+/// Life is never faster than this, in steps per second.
+const RATE_MAX: f64 = 100_000.0;
+
+/// What kind of bank to simulate. Start from [`Options::new`].
+#[derive(Clone)]
+pub struct Options {
+    /// Names the world.
+    pub seed: u64,
+    pub accounts: usize,
+    pub counterparties: usize,
+    /// At the beginning; a transfer counts on both its accounts.
+    pub transactions_per_account: usize,
+    pub external_payments: usize,
+    /// The first entries are spread over so many days.
+    pub history_days: u32,
+    /// Steps of life per second; 0 keeps the bank still.
+    pub rate_per_second: f64,
+    /// Taken from the seed if absent.
+    pub organization_id: Option<String>,
+    pub access_key: String,
+    pub secret: String,
+    pub schemes: Schemes,
+    pub faults: Faults,
+    pub traps: Traps,
+    /// Answers kept for `/_simulator/served`.
+    pub served_log_max: usize,
+}
+
+impl Options {
+    /// A small still bank with every trap and no faults.
+    pub fn new(access_key: impl Into<String>, secret: impl Into<String>) -> Options {
+        Options {
+            seed: 1,
+            accounts: 20,
+            counterparties: 40,
+            transactions_per_account: 50,
+            external_payments: 30,
+            history_days: 120,
+            rate_per_second: 0.0,
+            organization_id: None,
+            access_key: access_key.into(),
+            secret: secret.into(),
+            schemes: Schemes::Any,
+            faults: Faults::default(),
+            traps: Traps::all(),
+            served_log_max: 200_000,
+        }
+    }
+}
+
+/// The habits of the real API that mislead a naive reader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traps {
+    /// Pages of dated lists end with the month.
+    pub month_pages: bool,
+    /// Pages without items in mid-list, and an empty last page.
+    pub empty_pages: bool,
+    /// Pages shorter than `limit` in mid-list.
+    pub short_pages: bool,
+    /// A position counts from the newest entry of its month: arrivals push entries on to the next
+    /// page, where they are seen twice. Otherwise a position is the entry last seen.
+    pub shifting_pages: bool,
+    /// Some accounts have no balance.
+    pub missing_balance: bool,
+    /// `bank.id` and `bank.name` are empty strings on newer accounts.
+    pub empty_bank: bool,
+    /// null, `{}`, `""` and absence used side by side; otherwise always absence.
+    pub mixed_nothing: bool,
+    /// Members that are not documented.
+    pub unknown_fields: bool,
+    /// Now and then a value outside the documented enums, and a currency outside ISO 4217.
+    pub unknown_values: bool,
+    /// Some entries arrive with a booking date in the past.
+    pub back_dated: bool,
+}
+
+impl Traps {
+    /// Everything on, as in real life.
+    pub fn all() -> Traps {
+        Traps {
+            month_pages: true,
+            empty_pages: true,
+            short_pages: true,
+            shifting_pages: true,
+            missing_balance: true,
+            empty_bank: true,
+            mixed_nothing: true,
+            unknown_fields: true,
+            unknown_values: true,
+            back_dated: true,
+        }
+    }
+
+    /// Everything off: full pages, tidy records.
+    pub fn none() -> Traps {
+        Traps {
+            month_pages: false,
+            empty_pages: false,
+            short_pages: false,
+            shifting_pages: false,
+            missing_balance: false,
+            empty_bank: false,
+            mixed_nothing: false,
+            unknown_fields: false,
+            unknown_values: false,
+            back_dated: false,
+        }
+    }
+}
+
+/// Why a simulator could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the listener has no address")]
+    Address(#[source] std::io::Error),
+    #[error("a rate of {0} steps per second: it must be from 0 to 100000")]
+    Rate(f64),
+}
+
+/// What the bank itself needs of the options.
+struct Settings {
+    seed: u64,
+    accounts: usize,
+    counterparties: usize,
+    transactions_per_account: usize,
+    external_payments: usize,
+    history_days: u32,
+    organization_id: String,
+    traps: Traps,
+}
+
+impl Settings {
+    fn new(options: &Options) -> Settings {
+        let named = options.organization_id.clone();
+        Settings {
+            seed: options.seed,
+            accounts: options.accounts,
+            counterparties: options.counterparties,
+            transactions_per_account: options.transactions_per_account,
+            external_payments: options.external_payments,
+            history_days: options.history_days,
+            organization_id: named.unwrap_or_else(|| dice::Dice::new(options.seed, 0).uuid()),
+            traps: options.traps.clone(),
+        }
+    }
+}
+
+/// What all parts of a running simulator share.
+struct Shared {
+    bank: RwLock<bank::Bank>,
+    faults: Mutex<fault::Board>,
+    log: Mutex<served::Log>,
+    events: broadcast::Sender<LifeEvent>,
+    requests: AtomicU64,
+    clock: Clock,
+    schemes: Schemes,
+    access_key: String,
+    secret: String,
+    stop: CancellationToken,
+}
+
+/// A running simulator. Dropping it stops it at once; `stop` lets answers end.
+pub struct Simulator {
+    shared: Arc<Shared>,
+    addr: SocketAddr,
+    tasks: JoinSet<()>,
+}
+
+impl Simulator {
+    /// Makes the world and serves it on the listener.
+    pub async fn start(
+        listener: TcpListener,
+        options: Options,
+        clock: Clock,
+    ) -> Result<Simulator, Error> {
+        let rate = options.rate_per_second;
+        if !(0.0..=RATE_MAX).contains(&rate) {
+            return Err(Error::Rate(rate));
+        }
+        let addr = listener.local_addr().map_err(Error::Address)?;
+        let bank = bank::Bank::begin(Settings::new(&options), clock.clone());
+        let shared = Arc::new(Shared {
+            bank: RwLock::new(bank),
+            faults: Mutex::new(fault::Board::new(options.seed, options.faults)),
+            log: Mutex::new(served::Log::new(options.served_log_max)),
+            events: broadcast::Sender::new(EVENTS_MAX),
+            requests: AtomicU64::new(0),
+            clock,
+            schemes: options.schemes,
+            access_key: options.access_key,
+            secret: options.secret,
+            stop: CancellationToken::new(),
+        });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(serve(listener, shared.clone()));
+        if rate > 0.0 {
+            tasks.spawn(live(shared.clone(), rate));
+        }
+        Ok(Simulator { shared, addr, tasks })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The bank, to look at and to change.
+    pub fn world(&self) -> World {
+        World(self.shared.clone())
+    }
+
+    /// What happens in the bank from now on. A listener that lags loses the oldest events and is
+    /// told how many.
+    pub fn subscribe(&self) -> broadcast::Receiver<LifeEvent> {
+        self.shared.events.subscribe()
+    }
+
+    /// Stops life, takes no more connections, and waits a little for answers on their way.
+    pub async fn stop(mut self) {
+        self.shared.stop.cancel();
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        // What is left after the deadline is aborted when the set is dropped.
+        let _ = tokio::time::timeout(STOP_WITHIN, ended).await;
+    }
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let listener = listener.tap_io(|connection| {
+        // Without it small answers may wait for 40 ms; a refusal costs only that.
+        let _ = connection.set_nodelay(true);
+    });
+    let stop = shared.stop.clone();
+    let router =
+        Router::new().nest("/_simulator", admin::routes()).fallback(gate::pass).with_state(shared);
+    // axum's serve ends only by its shutdown signal: accept errors are retried inside.
+    let _ = axum::serve(listener, router)
+        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .await;
+}
+
+/// Life goes on at `rate` steps per second until the simulator stops.
+async fn live(shared: Arc<Shared>, rate: f64) {
+    let period = Duration::from_secs_f64(1.0 / rate).max(TICK_MIN);
+    let per_tick = period.as_secs_f64() * rate;
+    let mut ticks = tokio::time::interval(period);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks.tick().await;
+    let mut due = 0.0;
+    while shared.stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        due += per_tick;
+        while due >= 1.0 {
+            due -= 1.0;
+            let log = write(&shared.bank).step();
+            life::tell(&shared.events, log);
+        }
+    }
+}
+
+/// A panic elsewhere must not silence the simulator: its data stays well-formed between edits.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
