@@ -269,11 +269,15 @@ def time_pattern(ts_ms):
 
 def check_truth(records, options):
     """V5: at rest the last event of each key is what the bank holds, and nothing else was published."""
-    histories = by_key(records)
+    histories, entities = by_key(records), options.truth.get("entities", {})
+    for record in records:
+        organization = get(record, "value", "source", "organization_id")
+        if organization != options.truth.get("organization_id"):
+            yield Finding("V5", where_of(record), f"organization {organization!r} is not the bank's")
     for kind, entity in KINDS.items():
         topic = f"{options.prefix}.{entity}"
         published = {key: history[-1] for (name, key), history in histories.items() if name == topic}
-        held = options.truth.get(kind)
+        held = entities.get(kind)
         if held is None:
             yield Finding("V5", topic, f"the truth says nothing about {kind}")
             continue
@@ -285,6 +289,7 @@ def check_truth(records, options):
 
 def compare(topic, key, true, record, entity, options):
     lives = record is not None and get(record, "value", "op") != "d"
+    # false, or the status with which the bank answers for it since: 404 or 410
     if true.get("deleted"):
         if lives and options.deletes:
             yield Finding("V5", where_of(record), "was deleted by the bank and lives on the topic")

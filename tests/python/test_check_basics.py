@@ -14,6 +14,7 @@ import check_basics as checker
 
 
 def options(truth=None, before=True, deletes=True):
+    truth = None if truth is None else {"organization_id": "org", "entities": truth}
     return argparse.Namespace(prefix="atlar", before=before, deletes=deletes, truth=truth)
 
 
@@ -234,12 +235,17 @@ class Rules(unittest.TestCase):
         del self.truth["accounts"]["acc"]
         self.assertReports("V5", "never had it")
 
+    def test_another_organization(self):
+        for record in self.log.records:
+            record["value"]["source"]["organization_id"] = "other"
+        self.assertReports("V5", "is not the bank's")
+
     def test_a_kind_that_the_truth_lacks(self):
         del self.truth["transactions"]
         self.assertReports("V5", "nothing about transactions")
 
     def test_deletes(self):
-        self.truth["transactions"]["p2"]["deleted"] = True
+        self.truth["transactions"]["p2"]["deleted"] = 404
         self.assertReports("V5", "lives on the topic")
         self.assertEqual([], self.findings(deletes=False))
         self.log.add("payment", "p2", "d")
@@ -279,7 +285,7 @@ class Program(unittest.TestCase):
             with open(lines, "w", encoding="utf-8") as file:
                 file.writelines(json.dumps(record) + "\n" for record in records)
             with open(bank, "w", encoding="utf-8") as file:
-                json.dump(truth, file)
+                json.dump({"organization_id": "org", "entities": truth}, file)
             with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
                 code = checker.main([lines, "--truth", bank])
         return code, json.loads(out.getvalue()), err.getvalue()
