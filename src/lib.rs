@@ -10,6 +10,7 @@ pub mod config;
 pub mod domain;
 pub mod entropy;
 pub mod failure;
+pub mod http;
 pub mod ingest;
 pub mod json;
 pub mod kafka;
