@@ -8,8 +8,14 @@ use axum::routing::get;
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", get(async || html(include_str!("status.html"))))
-        .route("/status.css", get(async || file("text/css; charset=utf-8", include_str!("status.css"))))
-        .route("/status.js", get(async || file("text/javascript; charset=utf-8", include_str!("status.js"))))
+        .route(
+            "/status.css",
+            get(async || file("text/css; charset=utf-8", include_str!("status.css"))),
+        )
+        .route(
+            "/status.js",
+            get(async || file("text/javascript; charset=utf-8", include_str!("status.js"))),
+        )
         .route("/icon.svg", get(async || file("image/svg+xml", include_str!("icon.svg"))))
 }
 

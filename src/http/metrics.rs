@@ -17,8 +17,7 @@ use crate::status::Snapshot;
 use table::{Kind, METRICS, Metric, Number, Sample};
 
 /// Prometheus 3 fails a scrape with any other.
-pub(super) const CONTENT_TYPE: &str =
-    "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 const PREFIX: &str = "atlar_ingestor";
 

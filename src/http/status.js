@@ -85,20 +85,20 @@ function newStream(name) {
   const head = row.appendChild(make("th", "", "rowheader"));
   head.scope = "row";
   head.textContent = name;
-  const cell = (label, className, wide) => {
-    const element = row.appendChild(make("td", className, "cell"));
-    if (label) element.dataset.label = label;
-    if (wide) element.dataset.wide = "";
+  // Where the table is narrow, the label stands before the number.
+  const cell = (label) => {
+    const element = row.appendChild(make("td", "number", "cell"));
+    element.dataset.label = label;
     return element;
   };
   const cells = {
-    state: cell("", "state"),
-    fresh: cell("Fresh", "number", true),
-    next: cell("Next", "number", true),
-    pages: cell("Pages", "number", true),
-    records: cell("Records", "number", true),
-    made: cell("New", "number", true),
-    changed: cell("Changed", "number", true),
+    state: row.appendChild(make("td", "state", "cell")),
+    fresh: cell("Fresh"),
+    next: cell("Next"),
+    pages: cell("Pages"),
+    records: cell("Records"),
+    made: cell("New"),
+    changed: cell("Changed"),
   };
   const noteRow = body.appendChild(make("tr", "note", "row"));
   const note = noteRow.appendChild(make("td", "", "cell"));

@@ -22,7 +22,8 @@ const ALIVE_PERIOD: Duration = Duration::from_secs(15);
 /// The events `status`, each with a whole [`View`]: one at once, then one a second where anything
 /// but the time of day has changed. Ends with `stop`.
 pub(super) fn stream(status: Status, stop: CancellationToken) -> Response {
-    let alive = KeepAlive::new().interval(ALIVE_PERIOD).event(Event::default().event("alive").data("1"));
+    let alive =
+        KeepAlive::new().interval(ALIVE_PERIOD).event(Event::default().event("alive").data("1"));
     Sse::new(changes(status, stop)).keep_alive(alive).into_response()
 }
 
@@ -66,5 +67,53 @@ impl Watch {
         let event = Event::default().event("status").json_data(&view)?;
         self.sent = Some(timeless);
         Ok(Some(event))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures::StreamExt as _;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::clock::Clock;
+
+    /// A status whose time moves on with every look at it, and the number of looks.
+    fn status() -> (Status, watch::Receiver<i64>) {
+        let looks = watch::Sender::new(0);
+        let seen = looks.subscribe();
+        let clock = Clock::from_fn(move || {
+            looks.send_modify(|count| *count += 1);
+            *looks.borrow()
+        });
+        (Status::new(clock, "bank"), seen)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_alone_is_no_news() {
+        let (status, mut looks) = status();
+        let mut events = pin!(changes(status.clone(), CancellationToken::new()));
+        assert!(events.next().await.is_some());
+        let started = tokio::time::Instant::now();
+        let change = async {
+            looks.wait_for(|count| *count >= 10).await.unwrap();
+            status.phase("ready");
+        };
+        let (event, ()) = tokio::join!(events.next(), change);
+        let text = format!("{event:?}");
+        assert!(text.contains("ready") && !text.contains("starting"), "{text}");
+        // Made at look 1, sent first at look 2, changed after look 10: nine looks, a second apart.
+        assert_eq!(started.elapsed().as_secs(), 9);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ends_with_the_process() {
+        let stop = CancellationToken::new();
+        let mut events = pin!(changes(status().0, stop.clone()));
+        assert!(events.next().await.is_some());
+        let (event, ()) = tokio::join!(events.next(), async { stop.cancel() });
+        assert!(event.is_none());
     }
 }

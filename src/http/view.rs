@@ -178,7 +178,8 @@ mod tests {
     fn says_in_one_sentence_whether_it_is_fine() {
         use StreamState::*;
         let fresh = stream(Fresh, true);
-        let (failed, refused, off) = (stream(Failed, true), stream(Refused, true), stream(Off, false));
+        let (failed, refused, off) =
+            (stream(Failed, true), stream(Refused, true), stream(Off, false));
         let waits = StreamStatus { waits_for: Some("a page".into()), ..stream(Listing, true) };
 
         let acquiring = "Acquiring the workspace: its state is read back from Kafka";
