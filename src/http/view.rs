@@ -158,6 +158,8 @@ fn names(streams: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
 
     fn stream(state: StreamState, fresh: bool) -> StreamStatus {
@@ -184,13 +186,13 @@ mod tests {
 
         let acquiring = "Acquiring the workspace: its state is read back from Kafka";
         check("starting", &[], Level::Amber, "The process is starting", false);
-        check("acquiring", &[fresh.clone()], Level::Amber, acquiring, false);
+        check("acquiring", slice::from_ref(&fresh), Level::Amber, acquiring, false);
         check("stopped", &[], Level::Red, "Nothing is read or published any more", false);
         let waiting = "Nothing is published: waiting: no broker";
-        check("waiting: no broker", &[fresh.clone()], Level::Red, waiting, false);
+        check("waiting: no broker", slice::from_ref(&fresh), Level::Red, waiting, false);
 
         check("ready", &[], Level::Amber, "No stream has begun", true);
-        check("ready", &[fresh.clone()], Level::Green, "The stream is fresh", true);
+        check("ready", slice::from_ref(&fresh), Level::Green, "The stream is fresh", true);
         let all = [fresh.clone(), stream(Listing, true), off.clone()];
         check("ready", &all, Level::Green, "All 2 streams are fresh", true);
         let first = [fresh.clone(), stream(Listing, false), stream(Waiting, false)];
