@@ -30,8 +30,11 @@ pub const TRANSACTION_TIMEOUT_MS: u32 = 60_000;
 /// Records the client may hold. A batch and its state records are less than half of it.
 const QUEUE_RECORDS_MAX: &str = "100000";
 
-/// Step in which delivery reports are waited for. A drain is over within one step of the last one.
-const POLL_STEP: Duration = Duration::from_millis(1);
+/// Pause between two looks for delivery reports. The client's own timed poll counts in whole
+/// milliseconds and spins through what is left of the last one.
+const POLL_PAUSE: Duration = Duration::from_micros(300);
+/// The shortest time a blocking call gets, also after its deadline.
+const CALL_TIME_MIN: Duration = Duration::from_millis(1);
 
 /// One record to send.
 pub struct Outgoing<'a> {
@@ -144,7 +147,7 @@ impl Producer {
                         return Err(Error::of("queueing a record", source));
                     }
                     queued = back;
-                    self.inner.poll(POLL_STEP);
+                    self.serve_reports();
                 }
             }
         }
@@ -159,7 +162,7 @@ impl Producer {
                 let source = KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut);
                 return Err(Error::of(attempt, source));
             }
-            self.inner.poll(POLL_STEP);
+            self.serve_reports();
         }
         // The last report may lie in the queue after the count has reached zero.
         self.inner.poll(Duration::ZERO);
@@ -172,6 +175,12 @@ impl Producer {
             return Err(Error::of("reading an acknowledgement without offset", source));
         }
         Ok(offsets)
+    }
+
+    /// Takes the delivery reports there are, then lets a moment pass.
+    fn serve_reports(&self) {
+        self.inner.poll(Duration::ZERO);
+        std::thread::park_timeout(POLL_PAUSE);
     }
 
     /// Commits. On an error nobody knows what the broker did: read the log.
@@ -190,7 +199,7 @@ impl Producer {
     ) -> Result<(), Error> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match call(left.max(POLL_STEP)) {
+            match call(left.max(CALL_TIME_MIN)) {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && !left.is_zero() => {
                     self.inner.poll(POLL_STEP);
