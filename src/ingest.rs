@@ -17,6 +17,8 @@ pub mod joins;
 pub mod judge;
 pub mod owner;
 pub mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::time::Instant;
 

@@ -126,8 +126,13 @@ pub async fn check_topics(settings: &Settings, patience: &Patience) -> Result<()
     } else {
         "correct the topics' settings, or kafka.partitions, or use another kafka.topicPrefix"
     };
-    let details = breaking.iter().map(|found| format!("topic {found}")).collect();
-    Err(Failure::dependency("the topics are not as they must be", hint).with_details(details))
+    Err(Failure::dependency("the topics are not as they must be", hint)
+        .with_details(block(breaking.iter().map(|found| format!("topic {found}")))))
+}
+
+/// Findings of one line each, as one block of a failure.
+pub fn block(lines: impl Iterator<Item = String>) -> Vec<String> {
+    vec![lines.collect::<Vec<_>>().join("\n")]
 }
 
 /// Looks up the ids of our schemas, and makes what turns records into events.

@@ -15,7 +15,7 @@ use crate::kafka;
 use crate::poll::tree;
 use crate::publish::Names;
 use crate::recover::Pinned;
-use crate::secret::{Credentials, SharedCredentials};
+use crate::secret::SharedCredentials;
 
 /// For one call to the registry. Registries answer in milliseconds; a slow one is a sick one.
 const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,6 +25,8 @@ const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Reading {
     pub base_url: String,
     pub credentials: SharedCredentials,
+    /// Where the credentials come from, if files are among it: read again while running.
+    pub credential_files: Option<config::Credentials>,
     pub auth: atlar::Auth,
     pub timeout: Duration,
     pub page_size: u32,
@@ -115,11 +117,8 @@ impl Settings {
 impl Reading {
     pub fn of(config: &Config) -> Result<Reading, Failure> {
         let atlar = &config.atlar;
-        let credentials = atlar.credentials()?;
-        let credentials = Credentials {
-            access_key: credentials.access_key.read()?.expose_secret().to_owned(),
-            secret: credentials.secret.read()?,
-        };
+        let source = atlar.credentials()?;
+        let from_files = source.access_key.file.is_some() || source.secret.file.is_some();
         let auth = match atlar.auth {
             config::Auth::Auto => atlar::Auth::Auto,
             config::Auth::Hmac => atlar::Auth::Hmac,
@@ -137,7 +136,8 @@ impl Reading {
         let in_flight = u32::try_from(atlar.requests.max_in_flight).unwrap_or(u32::MAX);
         Ok(Reading {
             base_url: atlar.base_url.to_string(),
-            credentials: SharedCredentials::new(credentials),
+            credentials: SharedCredentials::new(source.read()?),
+            credential_files: from_files.then(|| source.clone()),
             auth,
             timeout: atlar.requests.timeout,
             page_size: atlar.page_size,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rdkafka::message::OwnedHeaders;
 
 use super::Settings;
-use super::preflight::{Passing, Patience, kafka_failure, registry_failure};
+use super::preflight::{Passing, Patience, block, kafka_failure, registry_failure};
 use crate::avro::registry::COMPATIBILITY;
 use crate::avro::{Subject, schema_text};
 use crate::entropy;
@@ -97,7 +97,8 @@ async fn topics(
     }
     let hint =
         "correct them by hand, or use another kafka.topicPrefix: setup never changes a topic";
-    Err(Failure::dependency("topics exist that are not as they must be", hint).with_details(wrong))
+    Err(Failure::dependency("topics exist that are not as they must be", hint)
+        .with_details(block(wrong.into_iter())))
 }
 
 async fn schemas(

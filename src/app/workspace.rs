@@ -14,13 +14,16 @@ use super::preflight::{self, Patience};
 use super::settings::{Reading, Settings};
 use super::setup::writer_failure;
 use crate::atlar::{self, ListRequest, Observer, Waiting};
+use crate::config;
 use crate::failure::Failure;
+use crate::ingest::Tally;
 use crate::ingest::owner::{End, Options as OwnerOptions, Owner};
 use crate::poll::driver::{self, Driver, Outcome};
 use crate::publish::Writer;
 use crate::publish::dry_run::{DryRun, Print};
 use crate::publish::thread::{AcquireError, WriterThread};
-use crate::retry::Schedule;
+use crate::retry::{self, Schedule};
+use crate::secret::SharedCredentials;
 use crate::status::{Status, chain};
 use crate::store;
 use crate::supervise::Group;
@@ -111,6 +114,9 @@ pub async fn run(
             outcome
         }
     });
+    if let (Some(files), true) = (reading.credential_files.clone(), forever) {
+        polling.start(reload(files, reading.credentials.clone(), polls_stop));
+    }
     let driver = Driver::start(
         driver::Options {
             client,
@@ -137,7 +143,60 @@ pub async fn run(
     if forever || stop.is_cancelled() {
         return Ok(Ended::Stopped);
     }
+    summary(status);
     judge_outcomes(&driver).map(|()| Ended::Listed)
+}
+
+/// How often credential files are read again.
+const RELOAD_PERIOD: Duration = Duration::from_secs(10);
+
+/// Takes over credentials that were changed in their files: a rotation needs no restart. A pair that
+/// cannot be read leaves the known one in use.
+async fn reload(
+    files: config::Credentials,
+    shared: SharedCredentials,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    let mut said = false;
+    while retry::sleep(RELOAD_PERIOD, &stop).await.is_ok() {
+        match files.read() {
+            Ok(read) => {
+                let known = shared.get();
+                let same = known.access_key == read.access_key
+                    && known.secret.expose_secret() == read.secret.expose_secret();
+                if !same {
+                    shared.replace(read);
+                    tracing::info!(
+                        "the credentials changed in their files and are used from now on"
+                    );
+                }
+                said = false;
+            }
+            Err(failure) if !said => {
+                tracing::warn!(hint = failure.hint, "credentials not read again: {failure}");
+                said = true;
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// One line about a run that ends by itself.
+fn summary(status: &Status) {
+    let snapshot = status.snapshot();
+    let mut total = Tally::default();
+    for stream in snapshot.streams.values() {
+        total.add(&stream.total);
+    }
+    tracing::info!(
+        streams = snapshot.streams.len(),
+        records = total.seen,
+        events = snapshot.events,
+        unmapped = total.unmapped,
+        entities = snapshot.entities,
+        "every stream was listed once"
+    );
 }
 
 /// Shows in the status what requests wait for.
@@ -188,7 +247,7 @@ fn judge_outcomes(driver: &Driver) -> Result<(), Failure> {
     } else {
         Failure::dependency(what, hint)
     };
-    Err(failure.with_details(details))
+    Err(failure.with_details(preflight::block(details.into_iter())))
 }
 
 fn end_failure(end: End) -> Failure {

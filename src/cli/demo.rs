@@ -230,6 +230,7 @@ fn reading(simulator: &Simulator) -> Reading {
     Reading {
         base_url: format!("http://{}", simulator.addr()),
         credentials: SharedCredentials::new(credentials),
+        credential_files: None,
         auth: atlar::Auth::Auto,
         timeout: Duration::from_secs(10),
         page_size: 100,

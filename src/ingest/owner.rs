@@ -35,8 +35,11 @@ const ACQUIRE_AGAIN: Schedule = Schedule {
 };
 /// A session that lasted this long proves that nobody fights us.
 const CALM_AFTER: Duration = Duration::from_secs(60);
-/// How often the age of the batch being built is looked at, and the store offered what is new.
+/// How often the age of the batch being built is looked at, and whether the store is due.
 const TICK: Duration = Duration::from_millis(250);
+/// While batches follow each other the store is offered what is new this often: a first load touches
+/// every bucket all the time, and the store is only needed by the next start.
+const STORE_PERIOD: Duration = Duration::from_secs(20);
 
 /// What the owner does at this moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +122,8 @@ pub struct Owner {
     messages: mpsc::Receiver<Message>,
     phase: watch::Sender<Phase>,
     store: Option<WriteBehind>,
+    /// When the store was last offered what is new.
+    stored: tokio::time::Instant,
     session_no: u64,
 }
 
@@ -137,7 +142,8 @@ impl Owner {
     pub fn new(options: Options) -> (Owner, OwnerHandle) {
         let (sender, messages) = mpsc::channel(QUEUED_PAGES_MAX);
         let (phase, watcher) = watch::channel(Phase::Acquiring);
-        let owner = Owner { options, messages, phase, store: None, session_no: 0 };
+        let stored = tokio::time::Instant::now();
+        let owner = Owner { options, messages, phase, store: None, stored, session_no: 0 };
         (owner, OwnerHandle { messages: sender, phase: watcher })
     }
 
@@ -369,9 +375,13 @@ impl Owner {
         self.options.status.phase("ready");
     }
 
-    fn offer_to_store(&self, judge: &mut Judge) {
-        if let Some(store) = &self.store {
+    fn offer_to_store(&mut self, judge: &mut Judge) {
+        let quiet = judge.building.is_empty() && judge.in_commit.is_none();
+        if let Some(store) = &self.store
+            && (quiet || self.stored.elapsed() >= STORE_PERIOD)
+        {
             store.offer(&mut judge.view);
+            self.stored = tokio::time::Instant::now();
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Follows a topic as a plain consumer of committed records: for `tail` and the demo.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{Headers, Message};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::{Error, Options, QuietContext};
@@ -37,6 +37,14 @@ pub struct Follower {
     consumer: StreamConsumer<QuietContext>,
     /// Partitions whose end has not been reached yet.
     unread: BTreeSet<i32>,
+    /// With [`Begin::Last`]: how many records of each partition are wanted, and those found so far
+    /// in partitions whose end has not been reached.
+    last: Option<usize>,
+    held: BTreeMap<i32, VecDeque<Followed>>,
+    /// Records to hand out before reading on.
+    ready: VecDeque<Followed>,
+    /// The end of the last partition was just reached.
+    at_end: bool,
 }
 
 impl Follower {
@@ -79,41 +87,55 @@ impl Follower {
                     let (low, high) = consumer
                         .fetch_watermarks(topic, partition.id(), Options::ANSWER_TIMEOUT)
                         .map_err(failed)?;
-                    let count = i64::try_from(count).unwrap_or(i64::MAX);
-                    Offset::Offset(high.saturating_sub(count).max(low))
+                    // Every transaction leaves a marker that is never delivered: with one record each,
+                    // half of the offsets are markers.
+                    let span = i64::try_from(count).unwrap_or(i64::MAX).saturating_mul(2);
+                    Offset::Offset(high.saturating_sub(span).max(low))
                 }
             };
             assignment.add_partition_offset(topic, partition.id(), offset).map_err(failed)?;
         }
         let unread = partitions.iter().map(|partition| partition.id()).collect();
         consumer.assign(&assignment).map_err(failed)?;
-        Ok(Follower { topic: topic.to_owned(), consumer, unread })
+        let last = match begin {
+            Begin::Last(count) => Some(usize::try_from(count).unwrap_or(usize::MAX)),
+            Begin::Beginning | Begin::End => None,
+        };
+        Ok(Follower {
+            topic: topic.to_owned(),
+            consumer,
+            unread,
+            last,
+            held: BTreeMap::new(),
+            ready: VecDeque::new(),
+            at_end: false,
+        })
     }
 
     /// The next record; `None` once, when the end of every partition has been reached.
     pub async fn next(&mut self) -> Result<Option<Followed>, Error> {
         loop {
-            match self.consumer.recv().await {
-                Ok(message) => {
-                    let headers = message.headers().map(|headers| {
-                        let pairs = headers.iter();
-                        let owned = |value: Option<&[u8]>| value.unwrap_or_default().to_vec();
-                        pairs.map(|pair| (pair.key.to_owned(), owned(pair.value))).collect()
-                    });
-                    return Ok(Some(Followed {
-                        topic: message.topic().to_owned(),
-                        partition: message.partition(),
-                        offset: message.offset(),
-                        appended_ms: message.timestamp().to_millis(),
-                        key: message.key().map(<[u8]>::to_vec),
-                        value: message.payload().map(<[u8]>::to_vec),
-                        headers: headers.unwrap_or_default(),
-                    }));
-                }
-                Err(KafkaError::PartitionEOF(partition)) => {
-                    if self.unread.remove(&partition) && self.unread.is_empty() {
-                        return Ok(None);
+            if let Some(record) = self.ready.pop_front() {
+                return Ok(Some(record));
+            }
+            if std::mem::take(&mut self.at_end) {
+                return Ok(None);
+            }
+            let received = self.consumer.recv().await.map(|message| owned(&message));
+            match received {
+                Ok(record) => match self.last.filter(|_| self.unread.contains(&record.partition)) {
+                    None => return Ok(Some(record)),
+                    Some(last) => {
+                        let held = self.held.entry(record.partition).or_default();
+                        held.push_back(record);
+                        if held.len() > last {
+                            held.pop_front();
+                        }
                     }
+                },
+                Err(KafkaError::PartitionEOF(partition)) => {
+                    self.ready.extend(self.held.remove(&partition).unwrap_or_default());
+                    self.at_end = self.unread.remove(&partition) && self.unread.is_empty();
                 }
                 Err(source) => match Error::of(&format!("reading {}", self.topic), source) {
                     // The client reconnects by itself.
@@ -122,5 +144,21 @@ impl Follower {
                 },
             }
         }
+    }
+}
+
+fn owned(message: &BorrowedMessage<'_>) -> Followed {
+    let headers = message.headers().map(|headers| {
+        let value = |value: Option<&[u8]>| value.unwrap_or_default().to_vec();
+        headers.iter().map(|pair| (pair.key.to_owned(), value(pair.value))).collect()
+    });
+    Followed {
+        topic: message.topic().to_owned(),
+        partition: message.partition(),
+        offset: message.offset(),
+        appended_ms: message.timestamp().to_millis(),
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
+        headers: headers.unwrap_or_default(),
     }
 }

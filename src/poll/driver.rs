@@ -284,14 +284,13 @@ impl Task {
             status.fresh_ms = Some(now_ms);
             status.error = None;
             status.hint = None;
-            tracing::info!(
-                stream = %self.stream.name,
-                pages = totals.pages,
-                records = totals.items,
-                new = status.listing.new,
-                changed = status.listing.changed,
-                "listing complete"
-            );
+            let (new, changed) = (status.listing.new, status.listing.changed);
+            let (stream, pages, records) = (&self.stream.name, totals.pages, totals.items);
+            if new + changed > 0 {
+                tracing::info!(stream, pages, records, new, changed, "listing complete");
+            } else {
+                tracing::debug!(stream, pages, records, "listing complete, nothing new");
+            }
         });
     }
 
