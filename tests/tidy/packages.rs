@@ -154,8 +154,10 @@ fn has_reason(manifest: &str, section: &str, name: &str) -> bool {
     let mut before = "";
     for line in lines.take_while(|line| !line.starts_with('[')) {
         if line.split([' ', '=']).next() == Some(name) {
-            let after = line.rfind(['"', '}', ']']).map_or("", |end| &line[end..]);
-            return after.contains("# ") || before.starts_with("# ");
+            // A `#` inside a text, as in a version, is no comment.
+            let mut hashes = line.match_indices(" # ").map(|(at, _)| at);
+            let beside = hashes.any(|at| line[..at].matches('"').count() % 2 == 0);
+            return beside || before.starts_with("# ");
         }
         before = line;
     }
@@ -246,8 +248,8 @@ mod tests {
 
     #[test]
     fn dependencies_without_use_or_reason_are_found() {
-        let manifest = "[dependencies]\na-b = \"1\" # why\n# why\nc = { version = \"1\" }\nd = \"*\"\n\
-                        [dev-dependencies]\ne = \"1#2\"\n";
+        let manifest = "[dependencies]\na-b = \"1\" # \"why\"\n# why\nc = { version = \"1\" }\nd = \"*\"\n\
+                        [dev-dependencies]\ne = \"1 # 2\"\n";
         let sources = [Source::new("src/x.rs", "use a_b::B; // d::\nc!(); e::f()")];
         assert_eq!(
             check_direct(manifest, &sources),
