@@ -207,12 +207,7 @@ impl Status {
 
     /// Why the process is not ready to be relied on; `None`: it is.
     pub fn not_ready(&self) -> Option<String> {
-        let inner = self.lock();
-        if inner.phase != "ready" {
-            return Some(inner.phase.clone());
-        }
-        let refused = inner.streams.iter().find(|(_, s)| s.state == StreamState::Refused);
-        refused.map(|(name, _)| format!("the credentials were refused for {name}"))
+        self.lock().not_ready()
     }
 }
 
@@ -220,6 +215,15 @@ impl Snapshot {
     /// Events of an entity since the process began.
     pub fn events_of(&self, entity: Entity) -> u64 {
         self.events_by_entity.get(entity.as_str()).copied().unwrap_or(0)
+    }
+
+    /// Why the process was not ready to be relied on; `None`: it was.
+    pub fn not_ready(&self) -> Option<String> {
+        if self.phase != "ready" {
+            return Some(self.phase.clone());
+        }
+        let refused = self.streams.iter().find(|(_, s)| s.state == StreamState::Refused);
+        refused.map(|(name, _)| format!("the credentials were refused for {name}"))
     }
 }
 

@@ -143,7 +143,6 @@ impl Committer for SharedLog {
 
 /// An owner over a log, and a wall clock that the test sets.
 struct Bench {
-    log: SharedLog,
     handle: OwnerHandle,
     now_ms: Arc<Mutex<i64>>,
     stop: CancellationToken,
@@ -181,7 +180,7 @@ impl Bench {
         let stop = CancellationToken::new();
         #[expect(clippy::disallowed_methods, reason = "owned by the bench, awaited at its end")]
         let task = tokio::spawn(owner.run(stop.clone()));
-        Bench { log: log.clone(), handle, now_ms, stop, task }
+        Bench { handle, now_ms, stop, task }
     }
 
     async fn session(&self) -> u64 {

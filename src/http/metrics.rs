@@ -1,0 +1,90 @@
+//! The status as OpenMetrics text. `docs/metrics.md` lists the metrics for people; a test keeps both
+//! the same.
+//!
+//! Counters are read from the status at scrape time and kept nowhere else. Labels are bounded: a
+//! stream counts to its family, the part of its name before `/`, so that no account id is a label.
+
+mod table;
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::status::Snapshot;
+use table::{Kind, METRICS, Metric, Number, Sample};
+
+/// Prometheus 3 fails a scrape with any other.
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+const PREFIX: &str = "atlar_ingestor";
+
+/// What a scrape answers.
+pub(super) fn text(status: Snapshot) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix(PREFIX);
+    registry.register_collector(Box::new(Scrape(status)));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+#[derive(Debug)]
+struct Scrape(Snapshot);
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        for metric in METRICS {
+            let samples = (metric.read)(&self.0);
+            // A description without a value tells nobody anything.
+            if !samples.is_empty() {
+                write(&mut encoder, metric, samples)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write(
+    encoder: &mut DescriptorEncoder<'_>,
+    metric: &Metric,
+    samples: Vec<Sample<'_>>,
+) -> Result<(), fmt::Error> {
+    let help = format!("{}.", metric.help);
+    let metric_type = match metric.kind {
+        Kind::Counter => MetricType::Counter,
+        Kind::Gauge | Kind::Seconds => MetricType::Gauge,
+        Kind::Info => MetricType::Info,
+    };
+    let unit = matches!(metric.kind, Kind::Seconds).then_some(Unit::Seconds);
+    let mut encoder = encoder.encode_descriptor(metric.name, &help, unit.as_ref(), metric_type)?;
+    for Sample { labels, number } in samples {
+        let labels: Vec<(&str, &str)> = metric.labels.iter().copied().zip(labels).collect();
+        if metric.kind == Kind::Info {
+            encoder.encode_info(&labels)?;
+        } else if labels.is_empty() {
+            write_number(number, metric.kind, &mut encoder)?;
+        } else {
+            write_number(number, metric.kind, &mut encoder.encode_family(&labels)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_number(
+    number: Number,
+    kind: Kind,
+    encoder: &mut MetricEncoder<'_>,
+) -> Result<(), fmt::Error> {
+    match (kind, number) {
+        (Kind::Counter, Number::Count(count)) => {
+            encoder.encode_counter::<NoLabelSet, u64, u64>(&count, None)
+        }
+        (_, Number::Count(count)) => encoder.encode_gauge(&count),
+        (_, Number::Seconds(seconds)) => encoder.encode_gauge(&seconds),
+    }
+}
+
+#[cfg(test)]
+mod tests;

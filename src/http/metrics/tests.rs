@@ -1,0 +1,130 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::domain::Entity;
+use crate::ingest::Tally;
+use crate::status::{StreamState, StreamStatus};
+
+const DOCUMENT: &str = include_str!("../../../docs/metrics.md");
+
+fn stream(state: StreamState, fresh_ms: Option<i64>, new: u64) -> StreamStatus {
+    let total = Tally { seen: new + 1, new, same: 1, ..Tally::default() };
+    let listing = Tally { seen: 7, ..Tally::default() };
+    StreamStatus { state, fresh_ms, pages: 2, requests: 3, listing, total, ..Default::default() }
+}
+
+/// A status in which every metric has a value.
+fn status() -> Snapshot {
+    let streams = [
+        ("accounts", stream(StreamState::Fresh, Some(5_000), 2)),
+        ("payments/acc-1", stream(StreamState::Fresh, Some(4_250), 10)),
+        ("payments/acc-2", stream(StreamState::Failed, Some(3_500), 20)),
+        ("payments/acc-3", stream(StreamState::Listing, None, 0)),
+        ("payments/acc-4", stream(StreamState::Off, Some(1_000), 0)),
+    ];
+    let mut status = Snapshot::default();
+    status.version = "1.2.3";
+    status.started_ms = 1_764_000_000_123;
+    status.phase = "ready".to_owned();
+    status.acquisitions = 1;
+    status.entities = 30;
+    status.batches = 4;
+    status.batch_no = 9;
+    status.events_by_entity = [(Entity::Payment.as_str(), 31)].into();
+    status.last_event_ms = Some(6_000);
+    status.streams = streams.into_iter().map(|(name, s)| (name.to_owned(), s)).collect();
+    status
+}
+
+fn has(text: &str, line: &str) {
+    assert!(text.lines().any(|served| served == line), "no line {line:?} in\n{text}");
+}
+
+#[test]
+fn tells_what_the_status_says() {
+    let text = text(status()).unwrap();
+    for line in [
+        r#"atlar_ingestor_build_info{version="1.2.3"} 1"#,
+        "atlar_ingestor_start_time_seconds 1764000000.123",
+        "atlar_ingestor_ready 1",
+        r#"atlar_ingestor_phase{phase="ready"} 1"#,
+        r#"atlar_ingestor_phase{phase="waiting"} 0"#,
+        "# TYPE atlar_ingestor_batches counter",
+        "atlar_ingestor_batches_total 4",
+        "atlar_ingestor_batch_number 9",
+        "atlar_ingestor_acquisitions_total 1",
+        "atlar_ingestor_state_entities 30",
+        r#"atlar_ingestor_events_total{entity="payment"} 31"#,
+        r#"atlar_ingestor_events_total{entity="balance"} 0"#,
+        "atlar_ingestor_last_event_timestamp_seconds 6.0",
+        r#"atlar_ingestor_last_success_timestamp_seconds{stream="accounts"} 5.0"#,
+        r#"atlar_ingestor_last_success_timestamp_seconds{stream="payments"} 3.5"#,
+        r#"atlar_ingestor_streams{stream="payments",state="failed"} 1"#,
+        r#"atlar_ingestor_streams{stream="accounts",state="failed"} 0"#,
+        r#"atlar_ingestor_listing_records{stream="payments"} 28"#,
+        r#"atlar_ingestor_listing_pages{stream="payments"} 8"#,
+        r#"atlar_ingestor_records_total{stream="payments",verdict="new"} 30"#,
+        r#"atlar_ingestor_records_total{stream="payments",verdict="same"} 4"#,
+    ] {
+        has(&text, line);
+    }
+    assert!(text.ends_with("# EOF\n"));
+    assert!(!text.contains("acc-"), "an account id is a label");
+}
+
+#[test]
+fn what_is_not_known_is_left_out() {
+    let mut status = Snapshot::default();
+    status.phase = "waiting: no broker".to_owned();
+    let text = text(status).unwrap();
+    has(&text, "atlar_ingestor_ready 0");
+    has(&text, r#"atlar_ingestor_phase{phase="waiting"} 1"#);
+    assert!(!text.contains("last_event") && !text.contains("last_success"), "{text}");
+}
+
+/// Type, labels and meaning by name of the sample.
+type Described = BTreeMap<String, (String, BTreeSet<String>, String)>;
+
+fn documented() -> Described {
+    let rows = DOCUMENT.lines().filter(|line| line.starts_with("| `atlar_ingestor_"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [name, kind, labels, meaning] = cells[..] else { panic!("{row}") };
+        let words = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        (name.trim_matches('`').to_owned(), (kind.to_owned(), words(labels), meaning.to_owned()))
+    })
+    .collect()
+}
+
+fn served(text: &str) -> Described {
+    let (mut kind, mut help) = (String::new(), String::new());
+    let mut served = Described::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.splitn(4, ' ').collect();
+        match words[..] {
+            ["#", "HELP", _, text] => help = text.trim_end_matches('.').to_owned(),
+            ["#", "TYPE", _, text] => kind = text.to_owned(),
+            ["#", ..] => {}
+            _ => {
+                let sample = line.rsplit_once(' ').unwrap().0;
+                let (name, labels) = sample.split_once('{').unwrap_or((sample, ""));
+                let keys = labels.trim_end_matches('}').split(',').filter(|pair| !pair.is_empty());
+                let keys = keys.map(|pair| pair.split_once('=').unwrap().0.to_owned()).collect();
+                served.insert(name.to_owned(), (kind.clone(), keys, help.clone()));
+            }
+        }
+    }
+    served
+}
+
+#[test]
+fn the_document_lists_what_is_served_and_nothing_else() {
+    let (documented, served) = (documented(), served(&text(status()).unwrap()));
+    assert_eq!(served.len(), METRICS.len(), "the test's status leaves a metric without a value");
+    for (name, described) in &served {
+        assert_eq!(documented.get(name), Some(described), "{name} in docs/metrics.md");
+    }
+    for name in documented.keys() {
+        assert!(served.contains_key(name), "{name} is documented but not served");
+    }
+}

@@ -1,0 +1,212 @@
+//! What `/status.json` and the page show: the status, and in one sentence whether it is fine.
+
+use serde::Serialize;
+
+use crate::status::{Snapshot, StreamState, StreamStatus};
+
+/// A sentence names at most so many streams.
+const NAMED_MAX: usize = 3;
+
+/// The JSON of `/status.json` and of the page's events: `summary`, and beside it the fields of
+/// [`Snapshot`]. Fields may be added; none is renamed or removed.
+#[derive(Debug, Serialize)]
+pub struct View {
+    pub summary: Summary,
+    #[serde(flatten)]
+    pub status: Snapshot,
+}
+
+/// Whether it is fine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    pub level: Level,
+    /// The level in a word of the situation.
+    pub word: &'static str,
+    pub sentence: String,
+    /// As `/readyz` says.
+    pub ready: bool,
+}
+
+/// How fine it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    Green,
+    /// On the way, or getting well by itself.
+    Amber,
+    /// Somebody has to look, or nothing is published.
+    Red,
+}
+
+/// What kind of phase the process is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Starting,
+    Acquiring,
+    Ready,
+    Waiting,
+    Stopped,
+}
+
+impl Phase {
+    pub(super) const ALL: [Phase; 5] =
+        [Phase::Starting, Phase::Acquiring, Phase::Ready, Phase::Waiting, Phase::Stopped];
+
+    /// A phase that is none of the words is what the process waits for.
+    pub(super) fn of(text: &str) -> Phase {
+        let known = Phase::ALL.into_iter().find(|phase| phase.as_str() == text);
+        known.unwrap_or(Phase::Waiting)
+    }
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Phase::Starting => "starting",
+            Phase::Acquiring => "acquiring",
+            Phase::Ready => "ready",
+            Phase::Waiting => "waiting",
+            Phase::Stopped => "stopped",
+        }
+    }
+
+    /// Why a process in this phase is not ready, without naming anything.
+    pub(super) const fn reason(self) -> &'static str {
+        match self {
+            Phase::Ready => "the credentials were refused",
+            other => other.as_str(),
+        }
+    }
+}
+
+impl View {
+    pub fn of(status: Snapshot) -> View {
+        View { summary: Summary::of(&status), status }
+    }
+}
+
+impl Summary {
+    fn of(status: &Snapshot) -> Summary {
+        let (level, word, sentence) = match Phase::of(&status.phase) {
+            Phase::Starting => (Level::Amber, "Starting", "The process is starting".to_owned()),
+            Phase::Acquiring => {
+                let sentence = "Acquiring the workspace: its state is read back from Kafka";
+                (Level::Amber, "Starting", sentence.to_owned())
+            }
+            Phase::Ready => of_streams(status),
+            Phase::Waiting => {
+                (Level::Red, "Waiting", format!("Nothing is published: {}", status.phase))
+            }
+            Phase::Stopped => {
+                (Level::Red, "Stopped", "Nothing is read or published any more".to_owned())
+            }
+        };
+        Summary { level, word, sentence, ready: status.not_ready().is_none() }
+    }
+}
+
+fn of_streams(status: &Snapshot) -> (Level, &'static str, String) {
+    let with = |holds: &dyn Fn(&StreamStatus) -> bool| -> Vec<&str> {
+        status.streams.iter().filter(|(_, s)| holds(s)).map(|(name, _)| name.as_str()).collect()
+    };
+    let refused = with(&|s| s.state == StreamState::Refused);
+    let failed = with(&|s| s.state == StreamState::Failed);
+    let waiting = with(&|s| s.state == StreamState::Listing && s.waits_for.is_some());
+    let asked = with(&|s| s.state != StreamState::Off).len();
+    let complete = with(&|s| s.state != StreamState::Off && s.fresh_ms.is_some()).len();
+    let streams = if asked == 1 { "stream" } else { "streams" };
+
+    if !refused.is_empty() {
+        let sentence = format!("Atlar refused the credentials for {}", names(&refused));
+        return (Level::Red, "Refused", sentence);
+    }
+    if !failed.is_empty() && failed.len() == asked {
+        return (Level::Red, "Failing", "No stream could be read".to_owned());
+    }
+    if !failed.is_empty() {
+        let (failed_count, names) = (failed.len(), names(&failed));
+        let sentence =
+            format!("{failed_count} of {asked} {streams} failed and will be read again: {names}");
+        return (Level::Amber, "Attention", sentence);
+    }
+    if asked == 0 && !status.streams.is_empty() {
+        return (Level::Red, "Nothing to read", "Atlar offers none of the lists".to_owned());
+    }
+    if asked == 0 {
+        return (Level::Amber, "Starting", "No stream has begun".to_owned());
+    }
+    if complete < asked {
+        let sentence = format!("First listing: {complete} of {asked} {streams} complete");
+        return (Level::Amber, "Loading", sentence);
+    }
+    if !waiting.is_empty() {
+        let sentence = format!("Waiting for Atlar: {}", names(&waiting));
+        return (Level::Amber, "Attention", sentence);
+    }
+    let sentence = match asked {
+        1 => "The stream is fresh".to_owned(),
+        _ => format!("All {asked} streams are fresh"),
+    };
+    (Level::Green, "Good", sentence)
+}
+
+fn names(streams: &[&str]) -> String {
+    let named = streams.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+    match streams.len().saturating_sub(NAMED_MAX) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::slice;
+
+    use super::*;
+
+    fn stream(state: StreamState, fresh: bool) -> StreamStatus {
+        StreamStatus { state, fresh_ms: fresh.then_some(1), ..StreamStatus::default() }
+    }
+
+    fn check(phase: &str, streams: &[StreamStatus], level: Level, sentence: &str, ready: bool) {
+        let mut status = Snapshot::default();
+        status.phase = phase.to_owned();
+        status.streams = (1..).map(|n| format!("s{n}")).zip(streams.iter().cloned()).collect();
+        let summary = View::of(status).summary;
+        assert_eq!((summary.sentence.as_str(), summary.level), (sentence, level));
+        assert_eq!(summary.ready, ready, "{sentence}");
+        assert!(!summary.word.is_empty());
+    }
+
+    #[test]
+    fn says_in_one_sentence_whether_it_is_fine() {
+        use StreamState::*;
+        let fresh = stream(Fresh, true);
+        let (failed, refused, off) =
+            (stream(Failed, true), stream(Refused, true), stream(Off, false));
+        let waits = StreamStatus { waits_for: Some("a page".into()), ..stream(Listing, true) };
+
+        let acquiring = "Acquiring the workspace: its state is read back from Kafka";
+        check("starting", &[], Level::Amber, "The process is starting", false);
+        check("acquiring", slice::from_ref(&fresh), Level::Amber, acquiring, false);
+        check("stopped", &[], Level::Red, "Nothing is read or published any more", false);
+        let waiting = "Nothing is published: waiting: no broker";
+        check("waiting: no broker", slice::from_ref(&fresh), Level::Red, waiting, false);
+
+        check("ready", &[], Level::Amber, "No stream has begun", true);
+        check("ready", slice::from_ref(&fresh), Level::Green, "The stream is fresh", true);
+        let all = [fresh.clone(), stream(Listing, true), off.clone()];
+        check("ready", &all, Level::Green, "All 2 streams are fresh", true);
+        let first = [fresh.clone(), stream(Listing, false), stream(Waiting, false)];
+        let loading = "First listing: 1 of 3 streams complete";
+        check("ready", &first, Level::Amber, loading, true);
+        let slow = [fresh.clone(), waits];
+        check("ready", &slow, Level::Amber, "Waiting for Atlar: s2", true);
+        let one = "1 of 2 streams failed and will be read again: s1";
+        check("ready", &[failed.clone(), fresh.clone()], Level::Amber, one, true);
+        let two = [failed.clone(), failed.clone(), off.clone()];
+        check("ready", &two, Level::Red, "No stream could be read", true);
+        check("ready", &[off], Level::Red, "Atlar offers none of the lists", true);
+        let many = [fresh, failed, refused.clone(), refused.clone(), refused.clone(), refused];
+        let named = "Atlar refused the credentials for s3, s4, s5 and 1 more";
+        check("ready", &many, Level::Red, named, false);
+    }
+}
