@@ -20,7 +20,7 @@ pub const fn layer(
 pub const LAYERS: &[Layer] = &[
     layer("clock", &[], "the wall clock as a value; the only reader of it"),
     layer("entropy", &[], "the only place where randomness enters"),
-    layer("retry", &[], "when to try again; the only sleep"),
+    layer("retry", &[], "when to try again, and the pause before it"),
     layer("secret", &[], "what must not be printed cannot be printed by accident"),
     layer("failure", &[], "what ends a command: message, exit code, hint"),
     layer("json", &[], "pure: bytes to a tree"),
@@ -82,7 +82,11 @@ pub const LAYERS: &[Layer] = &[
         &["clock", "domain", "ingest", "publish", "recover"],
         "one value that says what the process does",
     ),
-    layer("http", &["secret", "status"], "shows the status; asks neither Kafka nor Atlar"),
+    layer(
+        "http",
+        &["domain", "ingest", "retry", "secret", "status"],
+        "shows the status and the tallies in it; asks neither Kafka nor Atlar",
+    ),
     layer("config", &["failure", "secret"], "read once, in one place, into checked types"),
     layer("telemetry", &["config", "failure"], "log lines; takes its options as they are"),
     layer("simulator", &["clock"], "shares no code with what it is used to test"),
