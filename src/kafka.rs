@@ -92,6 +92,11 @@ impl Error {
         }
     }
 
+    /// Nothing came in time. `attempt` completes the sentence "failed while …".
+    pub fn timed_out(attempt: &str) -> Error {
+        Error::of(attempt, KafkaError::Global(RDKafkaErrorCode::OperationTimedOut))
+    }
+
     /// What an operator can do.
     pub fn hint(&self) -> &'static str {
         match self {

@@ -16,9 +16,7 @@
 //! the same: drop the producer, forget what was diffed, and [`acquire`](crate::recover) again.
 
 pub mod batch;
-pub mod dry_run;
 pub mod headers;
-pub mod thread;
 pub mod topics;
 pub mod writer;
 

@@ -17,10 +17,9 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::message::OwnedHeaders;
 use uuid::Uuid;
 
-use crate::kafka::producer::{Outgoing, Producer};
+use crate::kafka::producer::{Outgoing, Producer, no_headers};
 use crate::kafka::reader::{Next, Reader};
 use crate::kafka::topics::Admin;
 use crate::publish::writer::Hold;
@@ -168,7 +167,7 @@ fn write_barrier(producer: &Producer, topic: &str, session: &Session) -> Result<
         partition: STATE_PARTITION,
         key: &key,
         value: &value,
-        headers: OwnedHeaders::new(),
+        headers: no_headers(),
     };
     producer.send(record, deadline)?;
     producer.drain(deadline)?;
@@ -218,6 +217,5 @@ fn audit(writer: &Writer, manifest: &Manifest) -> Result<(), Error> {
 }
 
 fn timed_out(attempt: &str) -> Error {
-    let code = rdkafka::error::RDKafkaErrorCode::OperationTimedOut;
-    crate::kafka::Error::of(attempt, rdkafka::error::KafkaError::Global(code)).into()
+    crate::kafka::Error::timed_out(attempt).into()
 }

@@ -36,6 +36,11 @@ const POLL_PAUSE: Duration = Duration::from_micros(300);
 /// The shortest time a blocking call gets, also after its deadline.
 const CALL_TIME_MIN: Duration = Duration::from_millis(1);
 
+/// No headers, for records that carry none.
+pub fn no_headers() -> OwnedHeaders {
+    OwnedHeaders::new()
+}
+
 /// One record to send.
 pub struct Outgoing<'a> {
     pub topic: &'a str,
@@ -202,7 +207,7 @@ impl Producer {
             match call(left.max(CALL_TIME_MIN)) {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && !left.is_zero() => {
-                    self.inner.poll(POLL_STEP);
+                    self.serve_reports();
                 }
                 Err(source) => return Err(Error::of(attempt, source)),
             }

@@ -212,10 +212,9 @@ impl Admin {
 
     /// Identity of the cluster, as its brokers give it.
     pub fn cluster_id(&self) -> Result<String, Error> {
-        self.inner().fetch_cluster_id(Options::ANSWER_TIMEOUT).ok_or_else(|| {
-            let source = KafkaError::Global(RDKafkaErrorCode::OperationTimedOut);
-            Error::of("asking for the cluster's id", source)
-        })
+        self.inner()
+            .fetch_cluster_id(Options::ANSWER_TIMEOUT)
+            .ok_or_else(|| Error::timed_out("asking for the cluster's id"))
     }
 
     /// First and next offset of a partition, as a reader of committed data sees them.

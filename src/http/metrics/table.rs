@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::change::Tally;
 use crate::domain::Entity;
 use crate::http::view::Phase;
-use crate::ingest::Tally;
 use crate::status::{Snapshot, StreamState, StreamStatus};
 
 /// How a metric is written.
