@@ -199,6 +199,12 @@ mod tests {
         let first = [fresh.clone(), stream(Listing, false), stream(Waiting, false)];
         let loading = "First listing: 1 of 3 streams complete";
         check("ready", &first, Level::Amber, loading, true);
+        let last = [fresh.clone(), stream(Failed, false), off.clone()];
+        let one = "1 of 2 streams failed and will be read again: s2";
+        check("ready", &last, Level::Amber, one, true);
+        let last = [fresh.clone(), stream(Listing, false)];
+        let loading = "First listing: 1 of 2 streams complete";
+        check("ready", &last, Level::Amber, loading, true);
         let slow = [fresh.clone(), waits];
         check("ready", &slow, Level::Amber, "Waiting for Atlar: s2", true);
         let one = "1 of 2 streams failed and will be read again: s1";
