@@ -1,7 +1,8 @@
-//! Everything generic about Kafka: clients, topics, partitions, one transaction, one ordered reader.
+//! Everything generic about Kafka: clients, topics, partitions, one transaction, one ordered
+//! reader.
 //!
-//! Nothing here knows what a record means. The calls of [`producer`] and [`reader`] block and belong
-//! on threads of their own; [`topics`] is asynchronous.
+//! Nothing here knows what a record means. The calls of [`producer`] and [`reader`] block and
+//! belong on threads of their own; [`topics`] is asynchronous.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -150,8 +150,8 @@ pub async fn run(
 /// How often credential files are read again.
 const RELOAD_PERIOD: Duration = Duration::from_secs(10);
 
-/// Takes over credentials that were changed in their files: a rotation needs no restart. A pair that
-/// cannot be read leaves the known one in use.
+/// Takes over credentials that were changed in their files: a rotation needs no restart. A pair
+/// that cannot be read leaves the known one in use.
 async fn reload(
     files: config::Credentials,
     shared: SharedCredentials,

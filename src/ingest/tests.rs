@@ -1,7 +1,8 @@
 //! The owner against a log in memory: what is published, once, whatever fails in between.
 //!
-//! The log stands in for Kafka where Kafka's own faults are not the point: it can refuse a commit, or
-//! take it and lose the answer. Fencing and real transactions are tested against a real broker.
+//! The log stands in for Kafka where Kafka's own faults are not the point: it can refuse a
+//! commit, or take it and lose the answer. Fencing and real transactions are tested against a
+//! real broker.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -1,13 +1,13 @@
 //! A producer for exactly one transaction, and the spare that makes that cheap.
 //!
-//! librdkafka has no client side of KIP-890: with one epoch for many transactions a delayed `EndTxn`
-//! or `Produce` can hit the next one. So every transaction gets a producer of its own, whose
-//! `init_transactions` raises the epoch and lets the broker refuse everything older. Creating and
-//! connecting a client costs some 30 ms; [`Producers`] does it on a thread of its own while the
-//! previous batch runs, so that a transaction costs only what the broker takes.
+//! librdkafka has no client side of KIP-890: with one epoch for many transactions a delayed
+//! `EndTxn` or `Produce` can hit the next one. So every transaction gets a producer of its own,
+//! whose `init_transactions` raises the epoch and lets the broker refuse everything older.
+//! Creating and connecting a client costs some 30 ms; [`Producers`] does it on a thread of its
+//! own while the previous batch runs, so that a transaction costs only what the broker takes.
 //!
-//! There is no call to abort. Whoever meets an error drops the producer: the next `init_transactions`
-//! aborts what it left, and the log tells what became of it.
+//! There is no call to abort. Whoever meets an error drops the producer: the next
+//! `init_transactions` aborts what it left, and the log tells what became of it.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -102,7 +102,8 @@ impl Producer {
             .set("transactional.id", transactional_id)
             .set("enable.idempotence", "true")
             .set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS.to_string())
-            // Everything is queued at once and then waited for: lingering would only add to the wait.
+            // Everything is queued at once and then waited for: lingering would only add to the
+            // wait.
             .set("linger.ms", "1")
             .set("batch.num.messages", "10000")
             .set("batch.size", "1000000")
@@ -159,7 +160,8 @@ impl Producer {
     }
 
     /// Waits until every record sent so far is acknowledged; returns their offsets, by number. A
-    /// report without an offset is an error: librdkafka gives none for a retry that the broker knew.
+    /// report without an offset is an error: librdkafka gives none for a retry that the broker
+    /// knew.
     pub fn drain(&self, deadline: Instant) -> Result<Vec<i64>, Error> {
         let attempt = "waiting for acknowledgements";
         while self.inner.in_flight_count() > 0 {

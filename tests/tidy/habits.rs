@@ -8,29 +8,7 @@ pub const LINES_MAX: usize = 500;
 pub const COLUMNS_MAX: usize = 100;
 
 /// Files with lines that are too long, and how many. They wait to be wrapped; no more may be added.
-pub const LONG_LINES: &[(&str, usize)] = &[
-    ("src/app/workspace.rs", 1),
-    ("src/atlar.rs", 1),
-    ("src/change/fingerprint.rs", 2),
-    ("src/config.rs", 1),
-    ("src/domain/words.rs", 1),
-    ("src/entropy.rs", 1),
-    ("src/http/metrics.rs", 1),
-    ("src/http/metrics/table.rs", 1),
-    ("src/ingest/owner.rs", 1),
-    ("src/ingest/tests.rs", 1),
-    ("src/kafka.rs", 2),
-    ("src/kafka/follower.rs", 1),
-    ("src/kafka/partition.rs", 1),
-    ("src/kafka/producer.rs", 4),
-    ("src/publish.rs", 2),
-    ("src/publish/headers.rs", 1),
-    ("src/recover.rs", 3),
-    ("src/simulator.rs", 1),
-    ("src/state.rs", 1),
-    ("src/state/index.rs", 1),
-    ("src/store/disk.rs", 1),
-];
+pub const LONG_LINES: &[(&str, usize)] = &[];
 
 /// Files of `src` that are too long, and lines that are too wide.
 ///

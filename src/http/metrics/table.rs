@@ -1,4 +1,5 @@
-//! Every metric there is, as data: what it is called, what it means, and where its values come from.
+//! Every metric there is, as data: what it is called, what it means, and where its values come
+//! from.
 
 use std::collections::BTreeMap;
 
