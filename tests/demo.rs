@@ -1,4 +1,5 @@
 //! The demo as a newcomer meets it: one command, events on the screen, a clean end.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests may fail")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
