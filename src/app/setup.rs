@@ -7,15 +7,13 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::message::OwnedHeaders;
-
 use super::Settings;
 use super::preflight::{Passing, Patience, block, kafka_failure, registry_failure};
 use crate::avro::registry::COMPATIBILITY;
 use crate::avro::{Subject, schema_text};
 use crate::entropy;
 use crate::failure::Failure;
-use crate::kafka::producer::{Outgoing, Producers};
+use crate::kafka::producer::{Outgoing, Producers, no_headers};
 use crate::kafka::reader::{Next, Reader};
 use crate::kafka::topics::{Admin, Difference, compare};
 use crate::kafka::{self};
@@ -200,7 +198,7 @@ fn write_genesis(
     let attempt = || -> Result<bool, kafka::Error> {
         producer.init(deadline)?;
         producer.begin()?;
-        let headers = OwnedHeaders::new();
+        let headers = no_headers();
         let topic = &settings.names.state();
         let record = Outgoing { topic, partition: 0, key: &key, value: &value, headers };
         producer.send(record, deadline)?;

@@ -1,7 +1,8 @@
 //! The owner against a log in memory: what is published, once, whatever fails in between.
 //!
-//! The log stands in for Kafka where Kafka's own faults are not the point: it can refuse a commit, or
-//! take it and lose the answer. Fencing and real transactions are tested against a real broker.
+//! The log stands in for Kafka where Kafka's own faults are not the point: it can refuse a
+//! commit, or take it and lose the answer. Fencing and real transactions are tested against a
+//! real broker.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -18,9 +19,9 @@ use super::{Dropped, Owner, OwnerHandle, Phase, Published, SeenPage};
 use crate::avro::{self, Encoder, Subject};
 use crate::clock::Clock;
 use crate::domain::Entity;
+use crate::ingest::thread::{AcquireError, Committer, WriterThread};
 use crate::kafka::{self};
 use crate::poll::tree::{self, Stream};
-use crate::publish::thread::{AcquireError, Committer, WriterThread};
 use crate::publish::{Batch, Error, Names, Write};
 use crate::recover::{Pinned, Report};
 use crate::state::control::{Manifest, Session};

@@ -87,8 +87,8 @@ impl Follower {
                     let (low, high) = consumer
                         .fetch_watermarks(topic, partition.id(), Options::ANSWER_TIMEOUT)
                         .map_err(failed)?;
-                    // Every transaction leaves a marker that is never delivered: with one record each,
-                    // half of the offsets are markers.
+                    // Every transaction leaves a marker that is never delivered: with one record
+                    // each, half of the offsets are markers.
                     let span = i64::try_from(count).unwrap_or(i64::MAX).saturating_mul(2);
                     Offset::Offset(high.saturating_sub(span).max(low))
                 }

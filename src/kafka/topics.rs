@@ -8,6 +8,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, Top
 use rdkafka::client::Client;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataPartition;
 
 use tokio_util::sync::CancellationToken;
 
@@ -211,10 +212,9 @@ impl Admin {
 
     /// Identity of the cluster, as its brokers give it.
     pub fn cluster_id(&self) -> Result<String, Error> {
-        self.inner().fetch_cluster_id(Options::ANSWER_TIMEOUT).ok_or_else(|| {
-            let source = KafkaError::Global(RDKafkaErrorCode::OperationTimedOut);
-            Error::of("asking for the cluster's id", source)
-        })
+        self.inner()
+            .fetch_cluster_id(Options::ANSWER_TIMEOUT)
+            .ok_or_else(|| Error::timed_out("asking for the cluster's id"))
     }
 
     /// First and next offset of a partition, as a reader of committed data sees them.
@@ -276,20 +276,35 @@ impl Admin {
         self.wait_for_leaders(topic).await
     }
 
-    /// Brokers learn of a new topic a moment after the controller has answered.
+    /// Brokers learn of a new topic a moment after the controller has answered. Asked for is the
+    /// metadata itself: a client that looked for offsets too early remembers for half a minute that
+    /// there are none.
     async fn wait_for_leaders(&self, topic: &Wanted) -> Result<(), Error> {
         let deadline = tokio::time::Instant::now() + Options::ANSWER_TIMEOUT;
         let never = CancellationToken::new();
-        for partition in 0..topic.partitions {
-            while let Err(error) = self.offsets(&topic.name, partition) {
-                if tokio::time::Instant::now() >= deadline {
-                    return Err(error);
-                }
-                // Nobody cancels this token: the wait cannot fail.
-                let _ = retry::sleep(LEADER_PAUSE, &never).await;
+        while !self.has_leaders(topic)? {
+            if tokio::time::Instant::now() >= deadline {
+                return Err(Error::NoTopic { topic: topic.name.clone() });
             }
+            // Nobody cancels this token: the wait cannot fail.
+            let _ = retry::sleep(LEADER_PAUSE, &never).await;
         }
         Ok(())
+    }
+
+    fn has_leaders(&self, topic: &Wanted) -> Result<bool, Error> {
+        let metadata = self
+            .inner()
+            .fetch_metadata(Some(&topic.name), Options::ANSWER_TIMEOUT)
+            .map_err(|source| Error::of("asking for the leaders of a new topic", source))?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic.name);
+        Ok(found.is_some_and(|found| {
+            let partitions = found.partitions();
+            let led = |partition: &MetadataPartition| {
+                partition.error().is_none() && partition.leader() >= 0
+            };
+            i32::try_from(partitions.len()) == Ok(topic.partitions) && partitions.iter().all(led)
+        }))
     }
 }
 

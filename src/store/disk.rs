@@ -171,8 +171,8 @@ impl Disk {
         };
     }
 
-    /// Writes a snapshot in small batches, each with a checkpoint that fits the store as it is then.
-    /// The offset moves with the last one: records applied again change nothing.
+    /// Writes a snapshot in small batches, each with a checkpoint that fits the store as it is
+    /// then. The offset moves with the last one: records applied again change nothing.
     pub fn write(&mut self, snapshot: &Snapshot) -> Result<(), sled::Error> {
         let Some(db) = self.db.clone() else { return Ok(()) };
         let mut pairs: Vec<(Vec<u8>, &[u8])> = Vec::new();

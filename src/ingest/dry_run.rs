@@ -6,12 +6,10 @@
 
 use std::time::Duration;
 
-use super::batch::{Batch, Write};
 use super::thread::{AcquireError, Committer};
-use super::topics::Names;
-use super::writer::Error;
 use crate::kafka::reader::{Next, Reader};
 use crate::kafka::{self, Options};
+use crate::publish::{Batch, Error, Names, Write};
 use crate::recover::{Pinned, Report};
 use crate::state::control::{Manifest, Session};
 use crate::state::view::Read;
@@ -54,9 +52,7 @@ impl DryRun {
                 }
                 Next::End => return Ok(read),
                 Next::TimedOut => {
-                    let code = rdkafka::error::RDKafkaErrorCode::OperationTimedOut;
-                    let source = rdkafka::error::KafkaError::Global(code);
-                    return Err(kafka::Error::of("reading the state topic", source).into());
+                    return Err(kafka::Error::timed_out("reading the state topic").into());
                 }
             }
         }

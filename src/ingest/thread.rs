@@ -5,8 +5,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::batch::Batch;
-use super::writer::{Error, Writer};
+use crate::publish::{Batch, Error, Writer};
 use crate::recover::{self, Pinned, Report};
 use crate::state::View;
 use crate::state::control::Session;
