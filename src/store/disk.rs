@@ -243,7 +243,8 @@ fn remove(folder: &Path) {
     }
 }
 
-fn open_sled(folder: &Path) -> Result<sled::Db, sled::Error> {
+/// Opens sled, waiting for a lock that lingers.
+pub(super) fn open_sled(folder: &Path) -> Result<sled::Db, sled::Error> {
     let config = || sled::Config::new().path(folder).cache_capacity(CACHE_BYTES);
     let mut outcome = Err(sled::Error::Unsupported(String::new()));
     for _ in 0..OPEN_ATTEMPTS {
