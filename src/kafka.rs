@@ -16,6 +16,7 @@ pub mod follower;
 pub mod partition;
 pub mod producer;
 pub mod reader;
+mod refusal;
 pub mod topics;
 
 /// How to reach the brokers.

@@ -11,7 +11,7 @@ use crate::app::workspace::{self, Ended};
 use crate::app::{Mode, Settings};
 use crate::clock::Clock;
 use crate::config::{Config, Needs, SecretSource, load};
-use crate::failure::Failure;
+use crate::failure::{ExitCode, Failure};
 use crate::http;
 use crate::secret::Secret;
 use crate::status::Status;
@@ -142,6 +142,7 @@ pub async fn stoppable(
     match (outcome, signal) {
         // A service manager that asks for a stop gets what it asked for.
         (Ok(_), Signal::Terminate) => Ok(()),
+        (Err(failure), Signal::Terminate) if failure.code == ExitCode::Interrupted => Ok(()),
         (Ok(_), Signal::Interrupt) => Err(Failure::interrupted("stopped")),
         (Err(failure), _) => Err(failure),
     }

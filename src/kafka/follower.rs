@@ -70,8 +70,9 @@ impl Follower {
             .set("fetch.wait.max.ms", "50")
             .create_with_context(QuietContext)
             .map_err(failed)?;
-        let metadata =
-            consumer.fetch_metadata(Some(topic), Options::ANSWER_TIMEOUT).map_err(failed)?;
+        let metadata = consumer
+            .fetch_metadata(Some(topic), Options::ANSWER_TIMEOUT)
+            .map_err(|source| options.explain(failed(source)))?;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         let partitions =
             found.filter(|found| found.error().is_none()).map(|found| found.partitions());

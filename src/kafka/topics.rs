@@ -181,13 +181,14 @@ pub fn compare(wanted: &[Wanted], actual: &BTreeMap<String, Actual>) -> Vec<Diff
 /// The administrative side of a cluster.
 pub struct Admin {
     client: AdminClient<QuietContext>,
+    options: Options,
 }
 
 impl Admin {
     pub fn connect(options: &Options) -> Result<Admin, Error> {
         let client = AdminClient::from_config_and_context(&options.client(), QuietContext)
             .map_err(|source| Error::of("connecting to Kafka", source))?;
-        Ok(Admin { client })
+        Ok(Admin { client, options: options.clone() })
     }
 
     fn inner(&self) -> &Client<QuietContext> {
@@ -199,7 +200,8 @@ impl Admin {
         let metadata = self
             .inner()
             .fetch_metadata(None, Options::ANSWER_TIMEOUT)
-            .map_err(|source| Error::of("asking for the list of topics", source))?;
+            .map_err(|source| Error::of("asking for the list of topics", source))
+            .map_err(|error| self.options.explain(error))?;
         let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
         let found = topics
             .filter(|topic| names.iter().any(|name| name == topic.name()))

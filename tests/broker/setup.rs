@@ -41,7 +41,8 @@ async fn two_setups_at_once_leave_one_genesis() {
     let genesis =
         |(_, stated): &&(i64, Stated)| matches!(stated, Stated::Control(Control::Genesis(_)));
     assert_eq!(state.iter().filter(genesis).count(), 1, "{state:?}");
-    assert_eq!(state[0].0, 0, "genesis must be the first record");
+    // Not at offset 0 where a slower setup's attempt was aborted, but before all else.
+    assert!(genesis(&&state[0]), "{state:?}");
     let run = workspace.once(&[]).await.ended_with(0);
     assert_eq!(run.published(), workspace.bank.truth().len() as u64);
 }

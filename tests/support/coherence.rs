@@ -26,7 +26,7 @@ pub fn check(names: &Names) -> u64 {
 
 /// Batches are numbered 1, 2, 3 …, and each manifest counts the records before it.
 fn check_chain(state: &[(i64, Stated)]) -> Vec<Manifest> {
-    assert!(matches!(state[0], (0, Stated::Control(Control::Genesis(_)))), "{:?}", state[0]);
+    assert!(matches!(state[0].1, Stated::Control(Control::Genesis(_))), "{:?}", state[0]);
     let mut manifests = Vec::new();
     let (mut records, mut session) = (0, None);
     for (offset, stated) in &state[1..] {
