@@ -276,20 +276,33 @@ impl Admin {
         self.wait_for_leaders(topic).await
     }
 
-    /// Brokers learn of a new topic a moment after the controller has answered.
+    /// Brokers learn of a new topic a moment after the controller has answered. Asked for offsets
+    /// before that, the client remembers for half a minute that there is no such partition: so its
+    /// leader is looked for by requests for metadata, which it never answers from memory.
     async fn wait_for_leaders(&self, topic: &Wanted) -> Result<(), Error> {
         let deadline = tokio::time::Instant::now() + Options::ANSWER_TIMEOUT;
         let never = CancellationToken::new();
-        for partition in 0..topic.partitions {
-            while let Err(error) = self.offsets(&topic.name, partition) {
-                if tokio::time::Instant::now() >= deadline {
-                    return Err(error);
-                }
-                // Nobody cancels this token: the wait cannot fail.
-                let _ = retry::sleep(LEADER_PAUSE, &never).await;
+        while !self.has_leaders(topic)? {
+            if tokio::time::Instant::now() >= deadline {
+                let source = KafkaError::AdminOp(RDKafkaErrorCode::LeaderNotAvailable);
+                return Err(Error::of(&format!("waiting for the leaders of {}", topic.name), source));
             }
+            // Nobody cancels this token: the wait cannot fail.
+            let _ = retry::sleep(LEADER_PAUSE, &never).await;
         }
         Ok(())
+    }
+
+    fn has_leaders(&self, wanted: &Wanted) -> Result<bool, Error> {
+        let metadata = self
+            .inner()
+            .fetch_metadata(Some(&wanted.name), Options::ANSWER_TIMEOUT)
+            .map_err(|source| Error::of(&format!("looking for {}", wanted.name), source))?;
+        Ok(metadata.topics().iter().any(|topic| {
+            topic.error().is_none()
+                && i32::try_from(topic.partitions().len()) == Ok(wanted.partitions)
+                && topic.partitions().iter().all(|partition| partition.leader() >= 0)
+        }))
     }
 }
 
