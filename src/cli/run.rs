@@ -110,6 +110,7 @@ pub async fn serve_on(
 ) -> Result<Served, Failure> {
     let listener = super::bind(address).await?;
     let address = listener.local_addr().unwrap_or(address);
+    tracing::info!("status page at http://{address}/");
     let (group, fatal) = Group::new(CancellationToken::new());
     let options = http::Options { admin_token, status: status.clone() };
     let serving = http::serve(listener, options, group.stop_token());
