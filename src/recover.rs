@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::kafka::producer::{Outgoing, Producer, no_headers};
+use crate::kafka::producer::{Outgoing, Producer};
 use crate::kafka::reader::{Next, Reader};
 use crate::kafka::topics::Admin;
 use crate::publish::writer::Hold;
@@ -162,13 +162,8 @@ fn write_barrier(producer: &Producer, topic: &str, session: &Session) -> Result<
     producer.begin()?;
     let control = Control::Session(session.clone());
     let (key, value) = (control.key(), control.value());
-    let record = Outgoing {
-        topic,
-        partition: STATE_PARTITION,
-        key: &key,
-        value: &value,
-        headers: no_headers(),
-    };
+    let record =
+        Outgoing { topic, partition: STATE_PARTITION, key: &key, value: &value, headers: None };
     producer.send(record, deadline)?;
     producer.drain(deadline)?;
     producer.commit(deadline)?;

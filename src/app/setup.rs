@@ -13,7 +13,7 @@ use crate::avro::registry::COMPATIBILITY;
 use crate::avro::{Subject, schema_text};
 use crate::entropy;
 use crate::failure::Failure;
-use crate::kafka::producer::{Outgoing, Producers, no_headers};
+use crate::kafka::producer::{Outgoing, Producers};
 use crate::kafka::reader::{Next, Reader};
 use crate::kafka::topics::{Admin, Difference, compare};
 use crate::kafka::{self};
@@ -201,9 +201,8 @@ fn write_genesis(
     let attempt = || -> Result<bool, kafka::Error> {
         producer.init(deadline)?;
         producer.begin()?;
-        let headers = no_headers();
         let topic = &settings.names.state();
-        let record = Outgoing { topic, partition: 0, key: &key, value: &value, headers };
+        let record = Outgoing { topic, partition: 0, key: &key, value: &value, headers: None };
         producer.send(record, deadline)?;
         if producer.drain(deadline)?.first() != Some(&end) {
             return Ok(false);

@@ -72,8 +72,8 @@ impl Committer for DryRun {
         Ok(Report { session: session.id, read, doubt: None })
     }
 
-    fn commit(&mut self, batch: &Batch) -> Result<Vec<Read>, Error> {
-        (self.print)(batch);
+    fn commit(&mut self, batch: Batch) -> Result<Vec<Read>, Error> {
+        (self.print)(&batch);
         let mut reads = Vec::with_capacity(batch.writes.len() + 1);
         let mut push = |key: Vec<u8>, value: Vec<u8>| {
             reads.push(Read { offset: self.next_offset, key, value: Some(value) });

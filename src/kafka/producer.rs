@@ -36,18 +36,13 @@ const POLL_PAUSE: Duration = Duration::from_micros(300);
 /// The shortest time a blocking call gets, also after its deadline.
 const CALL_TIME_MIN: Duration = Duration::from_millis(1);
 
-/// No headers, for records that carry none.
-pub fn no_headers() -> OwnedHeaders {
-    OwnedHeaders::new()
-}
-
 /// One record to send.
 pub struct Outgoing<'a> {
     pub topic: &'a str,
     pub partition: i32,
     pub key: &'a [u8],
     pub value: &'a [u8],
-    pub headers: OwnedHeaders,
+    pub headers: Option<OwnedHeaders>,
 }
 
 #[derive(Default)]
@@ -142,8 +137,8 @@ impl Producer {
         let mut queued = BaseRecord::with_opaque_to(record.topic, number)
             .partition(record.partition)
             .key(record.key)
-            .payload(record.value)
-            .headers(record.headers);
+            .payload(record.value);
+        queued.headers = record.headers;
         loop {
             match self.inner.send(queued) {
                 Ok(()) => return Ok(number),

@@ -12,7 +12,6 @@ use atlar_ingestor::simulator::Kind;
 use atlar_ingestor::state::control::Session;
 use atlar_ingestor::state::record::{self, StateRecord};
 use atlar_ingestor::state::{self, View};
-use rdkafka::message::OwnedHeaders;
 use serde_json::json;
 
 use super::topics::{self, Feed, Isolation};
@@ -125,7 +124,7 @@ fn batch(names: &Names, batch_no: u64, id: &str) -> Batch {
         partition: 0,
         key: id.into(),
         value: id.into(),
-        headers: OwnedHeaders::new(),
+        headers: None,
         id: entropy::identity(),
         entity,
         op: Op::Create,
@@ -164,17 +163,17 @@ async fn a_writer_that_slept_commits_nothing() {
     acquire(&mut owner, &mut view);
 
     // It takes the epoch, writes, finds its records in another place, and does not commit.
-    let error = zombie.commit(&batch(names, 1, "stale")).unwrap_err();
+    let error = zombie.commit(batch(names, 1, "stale")).unwrap_err();
     assert!(matches!(error, Error::Moved { .. }), "{error:?}");
     assert_eq!(payments(names, Isolation::Committed), [""; 0]);
     assert_eq!(payments(names, Isolation::Uncommitted), ["stale"], "it has not even tried");
 
     // What the zombie left in the log costs the owner an acquisition, and nothing else.
-    let error = owner.commit(&batch(names, 1, "early")).unwrap_err();
+    let error = owner.commit(batch(names, 1, "early")).unwrap_err();
     assert!(matches!(error, Error::Moved { .. }), "{error:?}");
     acquire(&mut owner, &mut view);
     assert_eq!(view.batch_no(), 0);
-    let reads = owner.commit(&batch(names, 1, "good")).unwrap();
+    let reads = owner.commit(batch(names, 1, "good")).unwrap();
     assert_eq!(payments(names, Isolation::Committed), ["good"]);
     let read_back: Vec<i64> = reads.iter().map(|read| read.offset).collect();
     let committed = topics::read(&names.state(), Isolation::Committed);
@@ -182,12 +181,12 @@ async fn a_writer_that_slept_commits_nothing() {
     assert_eq!(read_back, tail);
 
     // It knows that the workspace is not its own, and learns the owner's batch on its way back.
-    let error = zombie.commit(&batch(names, 1, "again")).unwrap_err();
+    let error = zombie.commit(batch(names, 1, "again")).unwrap_err();
     assert!(matches!(error, Error::TakenOver), "{error:?}");
     acquire(&mut zombie, &mut zombie_view);
     assert_eq!(zombie_view.batch_no(), 1);
-    zombie.commit(&batch(names, 2, "fresh")).unwrap();
-    let error = owner.commit(&batch(names, 2, "late")).unwrap_err();
+    zombie.commit(batch(names, 2, "fresh")).unwrap();
+    let error = owner.commit(batch(names, 2, "late")).unwrap_err();
     assert!(matches!(error, Error::Moved { .. }), "{error:?}");
     assert_eq!(payments(names, Isolation::Committed), ["good", "fresh"]);
 }
@@ -198,9 +197,9 @@ async fn a_batch_number_that_does_not_rise_is_refused() {
     let names = &workspace.names;
     let (mut first, mut view) = (writer(names), View::default());
     acquire(&mut first, &mut view);
-    first.commit(&batch(names, 1, "a")).unwrap();
+    first.commit(batch(names, 1, "a")).unwrap();
     // A second history: the same number once more.
-    first.commit(&batch(names, 1, "b")).unwrap();
+    first.commit(batch(names, 1, "b")).unwrap();
     let mut view = View::default();
     let reads = topics::read(&names.state(), Isolation::Committed);
     let reads = reads.into_iter().map(|record| state::view::Read {

@@ -96,7 +96,7 @@ impl Committer for SharedLog {
         Ok(Report { session: session.id, read: 0, doubt: None })
     }
 
-    fn commit(&mut self, batch: &Batch) -> Result<Vec<Read>, Error> {
+    fn commit(&mut self, batch: Batch) -> Result<Vec<Read>, Error> {
         let gate = self.0.lock().unwrap().gate.take();
         if let Some(gate) = gate {
             gate.recv().unwrap();
