@@ -11,7 +11,7 @@ use crate::app::workspace::{self, Ended};
 use crate::app::{Mode, Settings};
 use crate::clock::Clock;
 use crate::config::{Config, Needs, SecretSource, load};
-use crate::failure::Failure;
+use crate::failure::{ExitCode, Failure};
 use crate::http;
 use crate::secret::Secret;
 use crate::status::Status;
@@ -57,8 +57,6 @@ pub async fn execute(args: Args, context: &Context) -> Result<(), Failure> {
     let signals = Signals::listen()
         .map_err(|error| Failure::unexpected("cannot listen for signals").because(error))?;
     let forever = matches!(mode, Mode::Forever);
-    let served = if forever { Some(serve(&config, &status).await?) } else { None };
-    let stop = CancellationToken::new();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         prefix = settings.names.prefix(),
@@ -67,6 +65,8 @@ pub async fn execute(args: Args, context: &Context) -> Result<(), Failure> {
         page_size = reading.page_size,
         "starting"
     );
+    let served = if forever { Some(serve(&config, &status).await?) } else { None };
+    let stop = CancellationToken::new();
     let work = workspace::run(&settings, &reading, mode, &status, &stop, args.drain_timeout);
     let outcome = stoppable(work, signals, &stop).await;
     if let Some(served) = served {
@@ -143,6 +143,7 @@ pub async fn stoppable(
         // A service manager that asks for a stop gets what it asked for.
         (Ok(_), Signal::Terminate) => Ok(()),
         (Ok(_), Signal::Interrupt) => Err(Failure::interrupted("stopped")),
+        (Err(failure), Signal::Terminate) if failure.code == ExitCode::Interrupted => Ok(()),
         (Err(failure), _) => Err(failure),
     }
 }

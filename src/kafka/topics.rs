@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
@@ -179,26 +180,30 @@ pub fn compare(wanted: &[Wanted], actual: &BTreeMap<String, Actual>) -> Vec<Diff
 
 /// The administrative side of a cluster.
 pub struct Admin {
-    client: AdminClient<QuietContext>,
+    client: Arc<AdminClient<QuietContext>>,
 }
 
 impl Admin {
     pub fn connect(options: &Options) -> Result<Admin, Error> {
         let client = AdminClient::from_config_and_context(&options.client(), QuietContext)
             .map_err(|source| Error::of("connecting to Kafka", source))?;
-        Ok(Admin { client })
+        Ok(Admin { client: Arc::new(client) })
     }
 
     fn inner(&self) -> &Client<QuietContext> {
         self.client.inner()
     }
 
-    /// Number of brokers, and those of the named topics that exist. Blocks for one answer.
-    pub fn look(&self, names: &[String]) -> Result<(usize, BTreeMap<String, i32>), Error> {
-        let metadata = self
-            .inner()
-            .fetch_metadata(None, Options::ANSWER_TIMEOUT)
-            .map_err(|source| Error::of("asking for the list of topics", source))?;
+    /// Number of brokers, and those of the named topics that exist.
+    pub async fn look(&self, names: &[String]) -> Result<(usize, BTreeMap<String, i32>), Error> {
+        let attempt = "asking for the list of topics";
+        let client = Arc::clone(&self.client);
+        // The call blocks for as long as no broker answers, and a stop must not wait for that.
+        let asked = tokio::task::spawn_blocking(move || {
+            client.inner().fetch_metadata(None, Options::ANSWER_TIMEOUT)
+        });
+        let asked = asked.await.unwrap_or(Err(KafkaError::Canceled));
+        let metadata = asked.map_err(|source| Error::of(attempt, source))?;
         let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
         let found = topics
             .filter(|topic| names.iter().any(|name| name == topic.name()))
@@ -227,7 +232,7 @@ impl Admin {
     /// The wanted topics as they are.
     pub async fn describe(&self, wanted: &[Wanted]) -> Result<BTreeMap<String, Actual>, Error> {
         let names: Vec<String> = wanted.iter().map(|topic| topic.name.clone()).collect();
-        let (_, partitions) = self.look(&names)?;
+        let (_, partitions) = self.look(&names).await?;
         let existing: Vec<&String> = partitions.keys().collect();
         if existing.is_empty() {
             return Ok(BTreeMap::new());
@@ -285,7 +290,10 @@ impl Admin {
         while !self.has_leaders(topic)? {
             if tokio::time::Instant::now() >= deadline {
                 let source = KafkaError::AdminOp(RDKafkaErrorCode::LeaderNotAvailable);
-                return Err(Error::of(&format!("waiting for the leaders of {}", topic.name), source));
+                return Err(Error::of(
+                    &format!("waiting for the leaders of {}", topic.name),
+                    source,
+                ));
             }
             // Nobody cancels this token: the wait cannot fail.
             let _ = retry::sleep(LEADER_PAUSE, &never).await;
