@@ -1,7 +1,7 @@
 //! Atlar's API as a reader needs it: complete listings of its lists, and nothing else.
 //!
 //! ```text
-//! Listing -- page by page --> Client -- one request --> budget (rate, slots, pauses) -> sign -> HTTP
+//! Listing -- page by page --> Client -- one request --> budget (rate, slots) -> sign -> HTTP
 //!    |                          | classify: read it, try again, or give up with a reason
 //!    |                          +-- page: records cut out of the body, not copied
 //!    +-- Complete, or the reason why nothing may be concluded from what is missing

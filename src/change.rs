@@ -11,6 +11,8 @@
 
 pub mod classify;
 pub mod fingerprint;
+pub mod tally;
 
 pub use classify::{Class, Known, Seen, classify};
 pub use fingerprint::{ALGORITHM, Fingerprint};
+pub use tally::Tally;

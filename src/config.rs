@@ -2,9 +2,9 @@
 //! fault of all of them in one run.
 //!
 //! ```text
-//! file ──document──► tree with places ─┐
-//! environment ─────────────────────────┼─layers─► settings ─resolution─► one per key ─build─► Config
-//! flags ───────────────────────────────┘   faults ────────────┘ check: what they say together
+//! file ─document─► tree with places ─┐
+//! environment ───────────────────────┼─layers─► settings ─resolution─► one per key ─build─► Config
+//! flags ─────────────────────────────┘   faults ────────────┘ check: what they say together
 //! ```
 //!
 //! Keys are camelCase in TOML and JSON alike (which one is told by the file's ending). A key's

@@ -1,4 +1,5 @@
-//! The only place where randomness enters the program. What must be replayable takes a seed instead.
+//! The only place where randomness enters the program. What must be replayable takes a seed
+//! instead.
 
 use uuid::Uuid;
 

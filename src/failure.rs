@@ -168,7 +168,9 @@ impl Failure {
         let mut next = self.source.as_deref().map(|cause| cause as &(dyn Error + 'static));
         while let Some(cause) = next {
             let text = cause.to_string();
-            if !causes.last().unwrap_or(&self.what).ends_with(&text) {
+            // Libraries' errors often say what their own cause says.
+            let said = |before: &String| before.ends_with(&text);
+            if !causes.last().is_some_and(said) && !self.what.ends_with(&text) {
                 causes.push(text);
             }
             next = cause.source();
@@ -231,6 +233,9 @@ mod tests {
         let cause = Outer("localhost:9092", std::io::Error::other("connection refused"));
         let failure =
             Failure::dependency("kafka cannot be reached", "start the broker").because(cause);
+        let twice = Outer("localhost:9092: refused", std::io::Error::other("refused"));
+        let said_once = Failure::dependency("kafka", "h").because(twice).to_string();
+        assert_eq!(said_once.matches("because").count(), 1, "{said_once}");
         let expected = "error: kafka cannot be reached\n  because: could not connect to \
                         localhost:9092\n  because: connection refused\nhint: start the broker";
         assert_eq!(failure.to_string(), expected);

@@ -12,23 +12,24 @@
 //! number tells the poll tasks to list again.
 
 pub mod building;
+pub mod dry_run;
 pub mod event;
 pub mod joins;
 pub mod judge;
 pub mod owner;
-pub mod tally;
 #[cfg(test)]
 mod tests;
+pub mod thread;
 
 use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use crate::change::Tally;
 use crate::poll::tree::Stream;
 
 pub use owner::{Owner, OwnerHandle, Phase};
-pub use tally::Tally;
 
 /// Pages on their way to the owner. With pages of 500 records this holds a few megabytes.
 pub const QUEUED_PAGES_MAX: usize = 8;

@@ -1,7 +1,8 @@
-//! Everything generic about Kafka: clients, topics, partitions, one transaction, one ordered reader.
+//! Everything generic about Kafka: clients, topics, partitions, one transaction, one ordered
+//! reader.
 //!
-//! Nothing here knows what a record means. The calls of [`producer`] and [`reader`] block and belong
-//! on threads of their own; [`topics`] is asynchronous.
+//! Nothing here knows what a record means. The calls of [`producer`] and [`reader`] block and
+//! belong on threads of their own; [`topics`] is asynchronous.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,6 +16,7 @@ pub mod follower;
 pub mod partition;
 pub mod producer;
 pub mod reader;
+mod refusal;
 pub mod topics;
 
 /// How to reach the brokers.
@@ -90,6 +92,11 @@ impl Error {
             Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch) => Error::Fenced,
             _ => Error::Failed { attempt, source },
         }
+    }
+
+    /// Nothing came in time. `attempt` completes the sentence "failed while …".
+    pub fn timed_out(attempt: &str) -> Error {
+        Error::of(attempt, KafkaError::Global(RDKafkaErrorCode::OperationTimedOut))
     }
 
     /// What an operator can do.

@@ -11,14 +11,13 @@
 //! ```
 //!
 //! Why both the fresh epoch and the compare-and-set: the epoch keeps requests of older producers
-//! out, but raising it also lets a process that slept push out its successor; then somebody else has
-//! written to the state topic meanwhile, and the offset shows it. Whatever goes wrong, the answer is
-//! the same: drop the producer, forget what was diffed, and [`acquire`](crate::recover) again.
+//! out, but raising it also lets a process that slept push out its successor; then somebody else
+//! has written to the state topic meanwhile, and the offset shows it. Whatever goes wrong, the
+//! answer is the same: drop the producer, forget what was diffed, and [`acquire`](crate::recover)
+//! again.
 
 pub mod batch;
-pub mod dry_run;
 pub mod headers;
-pub mod thread;
 pub mod topics;
 pub mod writer;
 

@@ -3,21 +3,20 @@
 //! ```text
 //!  1. genesis        the first record of the state topic: is this our workspace?
 //!  2. catch up       fold the state topic from where the view (memory, else local store) ends
-//!  3. new epoch      init_transactions: whoever wrote before is fenced, its open transaction aborted
+//!  3. new epoch      init_transactions: who wrote before is fenced, its open transaction aborted
 //!  4. barrier        commit a session record, and read the topic up to exactly that record
 //!  5. audit          the events of the last batch are all there
 //! ```
 //!
 //! After step 4 nobody else can commit, and the view is what the log holds below the barrier. What
-//! was polled before is not trusted: the caller drops it and lists again. A crash at any point leaves
-//! at most an open transaction, which the next step 3 aborts, or one more session record.
+//! was polled before is not trusted: the caller drops it and lists again. A crash at any point
+//! leaves at most an open transaction, which the next step 3 aborts, or one more session record.
 //!
 //! The end of the log is found by the barrier and not by an offset, because the last records may be
 //! transaction markers, which are never delivered.
 
 use std::time::{Duration, Instant};
 
-use rdkafka::message::OwnedHeaders;
 use uuid::Uuid;
 
 use crate::kafka::producer::{Outgoing, Producer};
@@ -54,9 +53,9 @@ pub struct Report {
     pub doubt: Option<Doubt>,
 }
 
-/// Acquires the workspace for `writer`. On return `view` is complete and the writer may commit; on an
-/// error it is the fold of some committed stretch of the log, good for the next attempt. With a
-/// store, `view` is what the store holds, where that is believed.
+/// Acquires the workspace for `writer`. On return `view` is complete and the writer may commit;
+/// on an error it is the fold of some committed stretch of the log, good for the next attempt.
+/// With a store, `view` is what the store holds, where that is believed.
 pub fn acquire(
     writer: &mut Writer,
     view: &mut View,
@@ -163,13 +162,8 @@ fn write_barrier(producer: &Producer, topic: &str, session: &Session) -> Result<
     producer.begin()?;
     let control = Control::Session(session.clone());
     let (key, value) = (control.key(), control.value());
-    let record = Outgoing {
-        topic,
-        partition: STATE_PARTITION,
-        key: &key,
-        value: &value,
-        headers: OwnedHeaders::new(),
-    };
+    let record =
+        Outgoing { topic, partition: STATE_PARTITION, key: &key, value: &value, headers: None };
     producer.send(record, deadline)?;
     producer.drain(deadline)?;
     producer.commit(deadline)?;
@@ -218,6 +212,5 @@ fn audit(writer: &Writer, manifest: &Manifest) -> Result<(), Error> {
 }
 
 fn timed_out(attempt: &str) -> Error {
-    let code = rdkafka::error::RDKafkaErrorCode::OperationTimedOut;
-    crate::kafka::Error::of(attempt, rdkafka::error::KafkaError::Global(code)).into()
+    crate::kafka::Error::timed_out(attempt).into()
 }

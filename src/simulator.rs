@@ -8,7 +8,7 @@
 //! version as Atlar does.
 //!
 //! ```text
-//! request --> gate: number -> fault? -> credentials -> routes -> page of pre-written records -> log
+//! request --> gate: number -> fault? -> credentials -> routes -> page of written records -> log
 //!                                                        |                                       |
 //! life (seeded, timed) --> bank <-- world (tests, PATCH) +      /_simulator/truth, /served <-----+
 //! ```

@@ -1,9 +1,9 @@
 //! What the state topic says: the only truth about what has been published.
 //!
-//! The topic is compacted and has one partition. [`record`] is the record of one entity, [`control`]
-//! the records about the workspace itself, [`view`] the fold of both in offset order, [`index`] the
-//! part of that fold which the hot path asks. All of it is pure: bytes in, values out. Layout and
-//! compatibility rules: `docs/state-format.md`.
+//! The topic is compacted and has one partition. [`record`] is the record of one entity,
+//! [`control`] the records about the workspace itself, [`view`] the fold of both in offset order,
+//! [`index`] the part of that fold which the hot path asks. All of it is pure: bytes in, values
+//! out. Layout and compatibility rules: `docs/state-format.md`.
 
 pub mod control;
 pub mod index;

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use crate::change::Tally;
 use crate::clock::Clock;
 use crate::domain::Entity;
-use crate::ingest::Tally;
 use crate::publish::Batch;
 use crate::recover::Report;
 

@@ -307,7 +307,7 @@ mod tests {
         let doubts = [Doubt::Checksum, Doubt::Checksum, Doubt::Damaged];
         for (tamper, doubt) in tamper.into_iter().zip(doubts) {
             save(folder.path(), &mut filled(300));
-            let db = sled::open(folder.path().join("index")).unwrap();
+            let db = disk::open_sled(&folder.path().join("index")).unwrap();
             tamper(&db);
             drop(db);
             check_doubt(folder.path(), &expected(), doubt);

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use atlar_ingestor::change::Tally;
 use atlar_ingestor::clock::Clock;
 use atlar_ingestor::http::{self, Options};
-use atlar_ingestor::ingest::Tally;
 use atlar_ingestor::secret::Secret;
 use atlar_ingestor::status::{Status, StreamState};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};

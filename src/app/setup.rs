@@ -7,8 +7,6 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::message::OwnedHeaders;
-
 use super::Settings;
 use super::preflight::{Passing, Patience, block, kafka_failure, registry_failure};
 use crate::avro::registry::COMPATIBILITY;
@@ -26,7 +24,7 @@ use crate::state::control::Genesis;
 
 const GENESIS_TIMEOUT: Duration = Duration::from_secs(60);
 /// Another setup that writes at the same moment is read on the next attempt.
-const GENESIS_ATTEMPTS: u32 = 3;
+const GENESIS_ATTEMPTS: u32 = 5;
 /// Replicas where there are brokers enough.
 const REPLICATION_WANTED: usize = 3;
 
@@ -121,8 +119,17 @@ async fn schemas(
         }
         if !dry_run {
             let failed = |error| registry_failure(error).failure;
-            registry.register(&name, text).await.map_err(failed)?;
-            registry.set_compatibility(&name, COMPATIBILITY).await.map_err(failed)?;
+            if let Err(error) = registry.register(&name, text).await {
+                // Of two setups at once, a registry refuses the slower one's new subject.
+                match registry.lookup(&name, text).await {
+                    Ok(Some(_)) => continue,
+                    Ok(None) | Err(_) => return Err(failed(error)),
+                }
+            }
+            if registry.set_compatibility(&name, COMPATIBILITY).await.is_err() {
+                // The slower one again: now there is a setting to be changed.
+                registry.set_compatibility(&name, COMPATIBILITY).await.map_err(failed)?;
+            }
         }
         steps.push(format!("register schema {name} ({COMPATIBILITY})"));
     }
@@ -136,6 +143,7 @@ fn genesis(settings: &Settings, dry_run: bool) -> Result<Vec<Step>, Failure> {
         settings.names.clone(),
     )
     .map_err(|error| Failure::unexpected("cannot start a thread").because(error))?;
+    let mut last = None;
     for _ in 0..GENESIS_ATTEMPTS {
         let state = settings.names.state();
         let admin = Admin::connect(&settings.kafka).map_err(failure)?;
@@ -155,16 +163,31 @@ fn genesis(settings: &Settings, dry_run: bool) -> Result<Vec<Step>, Failure> {
             return Err(Failure::dependency(what, hint));
         }
         let step = "write genesis".to_owned();
-        if dry_run || write_genesis(settings, &writer.producers, end)? {
+        if dry_run {
             return Ok(vec![step]);
+        }
+        match write_genesis(settings, &writer.producers, end) {
+            Ok(true) => return Ok(vec![step]),
+            Ok(false) => {}
+            // Another setup took the epoch, or the answer was lost: the log tells.
+            Err(error) if error.is_transient() => last = Some(error),
+            Err(error) => return Err(failure(error)),
         }
     }
     let hint = "run setup again once nothing else writes to the state topic";
-    Err(Failure::dependency("somebody else writes to the state topic", hint))
+    let moved = Failure::dependency("somebody else writes to the state topic", hint);
+    Err(match last {
+        Some(error) => moved.because(error),
+        None => moved,
+    })
 }
 
 /// `false`: it did not land where it must, and was not committed.
-fn write_genesis(settings: &Settings, producers: &Producers, end: i64) -> Result<bool, Failure> {
+fn write_genesis(
+    settings: &Settings,
+    producers: &Producers,
+    end: i64,
+) -> Result<bool, kafka::Error> {
     let control = Control::Genesis(Genesis {
         id: entropy::identity(),
         created_ms: settings.clock.now_ms(),
@@ -174,13 +197,12 @@ fn write_genesis(settings: &Settings, producers: &Producers, end: i64) -> Result
     });
     let (key, value) = (control.key(), control.value());
     let deadline = Instant::now() + GENESIS_TIMEOUT;
-    let producer = producers.take().map_err(failure)?;
+    let producer = producers.take()?;
     let attempt = || -> Result<bool, kafka::Error> {
         producer.init(deadline)?;
         producer.begin()?;
-        let headers = OwnedHeaders::new();
         let topic = &settings.names.state();
-        let record = Outgoing { topic, partition: 0, key: &key, value: &value, headers };
+        let record = Outgoing { topic, partition: 0, key: &key, value: &value, headers: None };
         producer.send(record, deadline)?;
         if producer.drain(deadline)?.first() != Some(&end) {
             return Ok(false);
@@ -190,7 +212,7 @@ fn write_genesis(settings: &Settings, producers: &Producers, end: i64) -> Result
     };
     let outcome = attempt();
     producers.retire(producer);
-    outcome.map_err(failure)
+    outcome
 }
 
 fn first_with_events(settings: &Settings, admin: &Admin) -> Result<Option<String>, Failure> {

@@ -14,14 +14,14 @@ use super::preflight::{self, Patience};
 use super::settings::{Reading, Settings};
 use super::setup::writer_failure;
 use crate::atlar::{self, ListRequest, Observer, Waiting};
+use crate::change::Tally;
 use crate::config;
 use crate::failure::Failure;
-use crate::ingest::Tally;
+use crate::ingest::dry_run::{DryRun, Print};
 use crate::ingest::owner::{End, Options as OwnerOptions, Owner};
+use crate::ingest::thread::{AcquireError, WriterThread};
 use crate::poll::driver::{self, Driver, Outcome};
 use crate::publish::Writer;
-use crate::publish::dry_run::{DryRun, Print};
-use crate::publish::thread::{AcquireError, WriterThread};
 use crate::retry::{self, Schedule};
 use crate::secret::SharedCredentials;
 use crate::status::{Status, chain};
@@ -150,8 +150,8 @@ pub async fn run(
 /// How often credential files are read again.
 const RELOAD_PERIOD: Duration = Duration::from_secs(10);
 
-/// Takes over credentials that were changed in their files: a rotation needs no restart. A pair that
-/// cannot be read leaves the known one in use.
+/// Takes over credentials that were changed in their files: a rotation needs no restart. A pair
+/// that cannot be read leaves the known one in use.
 async fn reload(
     files: config::Credentials,
     shared: SharedCredentials,

@@ -20,6 +20,7 @@ use super::error::{Answer, Cause, Error, NetworkFault, PageError, Unbuildable};
 use super::observe::{Observer, Waiting};
 use super::page::{BodyFault, ListRequest, Page, split};
 use crate::clock::Clock;
+use crate::entropy;
 use crate::retry::{Cancelled, Schedule, sleep};
 use crate::secret::SharedCredentials;
 
@@ -304,7 +305,7 @@ impl Inner {
         cancel: &CancellationToken,
     ) -> Result<(), Cancelled> {
         let attempts = self.retry.attempts;
-        let delay = self.retry.delay(attempt, rand::random(), after);
+        let delay = self.retry.delay(attempt, entropy::fraction(), after);
         tracing::warn!(
             list = list.path,
             request_id = cause.request_id(),

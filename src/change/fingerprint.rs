@@ -6,8 +6,9 @@
 //! - members and elements that mean nothing (`null`, `""`, `{}`, `[]`) are dropped, since Atlar
 //!   sends them and a missing member side by side;
 //! - numbers as sent, strings unescaped and escaped again in one way;
-//! - without `version`, `etag` and `updated` of the record and of records inside it (objects with an
-//!   `id`): they move without meaning. Inside metadata maps these names belong to the user and count;
+//! - without `version`, `etag` and `updated` of the record and of records inside it (objects with
+//!   an `id`): they move without meaning. Inside metadata maps these names are the user's, and
+//!   count;
 //! - without an account's embedded `balance`, which is a stream of its own.
 //!
 //! blake3 and not a faster hash, because remittance texts are written by strangers: two texts that

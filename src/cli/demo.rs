@@ -81,7 +81,7 @@ enum WorldEnd {
 
 /// Runs until it is told to stop.
 pub async fn execute(args: Args, context: &Context) -> Result<(), Failure> {
-    let log = LogOptions { format: LogFormat::Text, level: LogLevel::Warn };
+    let log = LogOptions { format: LogFormat::Text, level: LogLevel::Error };
     telemetry::start(&log)?;
     let mut signals = Signals::listen()
         .map_err(|error| Failure::unexpected("cannot listen for signals").because(error))?;

@@ -142,8 +142,8 @@ pub async fn stoppable(
     match (outcome, signal) {
         // A service manager that asks for a stop gets what it asked for.
         (Ok(_), Signal::Terminate) => Ok(()),
-        (Ok(_), Signal::Interrupt) => Err(Failure::interrupted("stopped")),
         (Err(failure), Signal::Terminate) if failure.code == ExitCode::Interrupted => Ok(()),
+        (Ok(_), Signal::Interrupt) => Err(Failure::interrupted("stopped")),
         (Err(failure), _) => Err(failure),
     }
 }

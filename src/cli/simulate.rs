@@ -34,6 +34,11 @@ pub struct Args {
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub accounts: u32,
 
+    /// How many booked entries each account begins with.
+    #[arg(long, value_name = "NUMBER", default_value_t = 50,
+        value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub transactions: u32,
+
     /// How often something changes in the bank.
     #[arg(long, value_name = "RATE", default_value = "5/s", value_parser = values::rate)]
     pub rate: values::Rate,
@@ -95,6 +100,7 @@ fn options(args: &Args) -> Result<Options, Failure> {
     Ok(Options {
         seed: args.seed,
         accounts: usize::try_from(args.accounts).unwrap_or(usize::MAX),
+        transactions_per_account: usize::try_from(args.transactions).unwrap_or(usize::MAX),
         rate_per_second: args.rate.per_second,
         faults,
         ..Options::new(access_key, secret)

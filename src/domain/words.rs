@@ -3,7 +3,10 @@
 /// Declares an enum whose variants are words: `ALL`, `as_str`, `FromStr`, `Display`, and serde as
 /// the word (a string in Avro too, so that a new word never breaks a registered schema).
 macro_rules! words {
-    ($(#[$doc:meta])* pub enum $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)+ }) => {
+    (
+        $(#[$doc:meta])*
+        pub enum $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)+ }
+    ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum $name { $($(#[$vdoc])* $variant,)+ }

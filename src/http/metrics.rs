@@ -1,5 +1,5 @@
-//! The status as OpenMetrics text. `docs/metrics.md` lists the metrics for people; a test keeps both
-//! the same.
+//! The status as OpenMetrics text. `docs/metrics.md` lists the metrics for people; a test keeps
+//! both the same.
 //!
 //! Counters are read from the status at scrape time and kept nowhere else. Labels are bounded: a
 //! stream counts to its family, the part of its name before `/`, so that no account id is a label.

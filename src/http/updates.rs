@@ -101,7 +101,8 @@ mod tests {
             looks.wait_for(|count| *count >= 10).await.unwrap();
             status.phase("ready");
         };
-        let (event, ()) = tokio::join!(events.next(), change);
+        let both = async { tokio::join!(events.next(), change) };
+        let (event, ()) = tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
         let text = format!("{event:?}");
         assert!(text.contains("ready") && !text.contains("starting"), "{text}");
         // Made at look 1, sent first at look 2, changed after look 10: nine looks, a second apart.

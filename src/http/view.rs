@@ -93,7 +93,8 @@ impl Summary {
             }
             Phase::Ready => of_streams(status),
             Phase::Waiting => {
-                (Level::Red, "Waiting", format!("Nothing is published: {}", status.phase))
+                let reason = status.phase.strip_prefix("waiting: ").unwrap_or(&status.phase);
+                (Level::Red, "Waiting", format!("Nothing is published: {reason}"))
             }
             Phase::Stopped => {
                 (Level::Red, "Stopped", "Nothing is read or published any more".to_owned())
@@ -188,7 +189,7 @@ mod tests {
         check("starting", &[], Level::Amber, "The process is starting", false);
         check("acquiring", slice::from_ref(&fresh), Level::Amber, acquiring, false);
         check("stopped", &[], Level::Red, "Nothing is read or published any more", false);
-        let waiting = "Nothing is published: waiting: no broker";
+        let waiting = "Nothing is published: no broker";
         check("waiting: no broker", slice::from_ref(&fresh), Level::Red, waiting, false);
 
         check("ready", &[], Level::Amber, "No stream has begun", true);
@@ -198,6 +199,12 @@ mod tests {
         let first = [fresh.clone(), stream(Listing, false), stream(Waiting, false)];
         let loading = "First listing: 1 of 3 streams complete";
         check("ready", &first, Level::Amber, loading, true);
+        let last = [fresh.clone(), stream(Failed, false), off.clone()];
+        let one = "1 of 2 streams failed and will be read again: s2";
+        check("ready", &last, Level::Amber, one, true);
+        let last = [fresh.clone(), stream(Listing, false)];
+        let loading = "First listing: 1 of 2 streams complete";
+        check("ready", &last, Level::Amber, loading, true);
         let slow = [fresh.clone(), waits];
         check("ready", &slow, Level::Amber, "Waiting for Atlar: s2", true);
         let one = "1 of 2 streams failed and will be read again: s1";

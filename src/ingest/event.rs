@@ -97,7 +97,7 @@ impl Press {
             partition,
             key: id.into_bytes(),
             value,
-            headers,
+            headers: Some(headers),
             id: event_id,
             entity,
             op: change.op,

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
+use super::SeenPage;
 use super::building::{Building, InCommit, Pending};
 use super::event::{Change, Press};
 use super::joins::Joins;
-use super::{SeenPage, Tally};
 use crate::change::fingerprint::{self, JoinOutcome};
-use crate::change::{ALGORITHM, Class, Known, Seen, classify};
+use crate::change::{ALGORITHM, Class, Known, Seen, Tally, classify};
 use crate::domain::{Entity, Generation, Op, Snapshot};
 use crate::json::Json;
 use crate::map::{self, Joined};

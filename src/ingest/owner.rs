@@ -13,9 +13,9 @@ use super::judge::{Judge, Refusal};
 use super::{Dropped, Message, Published, QUEUED_PAGES_MAX, SeenPage};
 use crate::clock::Clock;
 use crate::entropy;
+use crate::ingest::thread::{AcquireError, Acquired, From, Gone, WriterThread};
 use crate::poll::tree::Stream;
 use crate::publish::Error;
-use crate::publish::thread::{AcquireError, Acquired, From, Gone, WriterThread};
 use crate::recover::Pinned;
 use crate::retry::{self, Schedule};
 use crate::state::control::{ListStatus, Session};
@@ -37,8 +37,8 @@ const ACQUIRE_AGAIN: Schedule = Schedule {
 const CALM_AFTER: Duration = Duration::from_secs(60);
 /// How often the age of the batch being built is looked at, and whether the store is due.
 const TICK: Duration = Duration::from_millis(250);
-/// While batches follow each other the store is offered what is new this often: a first load touches
-/// every bucket all the time, and the store is only needed by the next start.
+/// While batches follow each other the store is offered what is new this often: a first load
+/// touches every bucket all the time, and the store is only needed by the next start.
 const STORE_PERIOD: Duration = Duration::from_secs(20);
 
 /// What the owner does at this moment.

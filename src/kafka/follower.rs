@@ -70,8 +70,9 @@ impl Follower {
             .set("fetch.wait.max.ms", "50")
             .create_with_context(QuietContext)
             .map_err(failed)?;
-        let metadata =
-            consumer.fetch_metadata(Some(topic), Options::ANSWER_TIMEOUT).map_err(failed)?;
+        let metadata = consumer
+            .fetch_metadata(Some(topic), Options::ANSWER_TIMEOUT)
+            .map_err(|source| options.explain(failed(source)))?;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         let partitions =
             found.filter(|found| found.error().is_none()).map(|found| found.partitions());
@@ -87,8 +88,8 @@ impl Follower {
                     let (low, high) = consumer
                         .fetch_watermarks(topic, partition.id(), Options::ANSWER_TIMEOUT)
                         .map_err(failed)?;
-                    // Every transaction leaves a marker that is never delivered: with one record each,
-                    // half of the offsets are markers.
+                    // Every transaction leaves a marker that is never delivered: with one record
+                    // each, half of the offsets are markers.
                     let span = i64::try_from(count).unwrap_or(i64::MAX).saturating_mul(2);
                     Offset::Offset(high.saturating_sub(span).max(low))
                 }

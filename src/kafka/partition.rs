@@ -1,9 +1,9 @@
 //! The partition of a key, as Java's default partitioner chooses it.
 //!
-//! Streams applications, ksqlDB and Java producers co-partition with our topics only if the hash is
-//! theirs: murmur2 with seed 0x9747b28c over the key's bytes, sign bit cleared, modulo the number of
-//! partitions (`org.apache.kafka.common.utils.Utils.murmur2`). We compute it and name the partition
-//! explicitly, because librdkafka must not mix both ways within a topic.
+//! Streams applications, ksqlDB and Java producers co-partition with our topics only if the hash
+//! is theirs: murmur2 with seed 0x9747b28c over the key's bytes, sign bit cleared, modulo the
+//! number of partitions (`org.apache.kafka.common.utils.Utils.murmur2`). We compute it and name
+//! the partition explicitly, because librdkafka must not mix both ways within a topic.
 
 /// Partition of `key` among `partitions` (at least one).
 pub fn of(key: &[u8], partitions: i32) -> i32 {

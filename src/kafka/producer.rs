@@ -1,13 +1,13 @@
 //! A producer for exactly one transaction, and the spare that makes that cheap.
 //!
-//! librdkafka has no client side of KIP-890: with one epoch for many transactions a delayed `EndTxn`
-//! or `Produce` can hit the next one. So every transaction gets a producer of its own, whose
-//! `init_transactions` raises the epoch and lets the broker refuse everything older. Creating and
-//! connecting a client costs some 30 ms; [`Producers`] does it on a thread of its own while the
-//! previous batch runs, so that a transaction costs only what the broker takes.
+//! librdkafka has no client side of KIP-890: with one epoch for many transactions a delayed
+//! `EndTxn` or `Produce` can hit the next one. So every transaction gets a producer of its own,
+//! whose `init_transactions` raises the epoch and lets the broker refuse everything older.
+//! Creating and connecting a client costs some 30 ms; [`Producers`] does it on a thread of its
+//! own while the previous batch runs, so that a transaction costs only what the broker takes.
 //!
-//! There is no call to abort. Whoever meets an error drops the producer: the next `init_transactions`
-//! aborts what it left, and the log tells what became of it.
+//! There is no call to abort. Whoever meets an error drops the producer: the next
+//! `init_transactions` aborts what it left, and the log tells what became of it.
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -31,8 +31,11 @@ pub const TRANSACTION_TIMEOUT_MS: u32 = 60_000;
 /// Records the client may hold. A batch and its state records are less than half of it.
 const QUEUE_RECORDS_MAX: &str = "100000";
 
-/// Step in which delivery reports are waited for. A drain is over within one step of the last one.
-const POLL_STEP: Duration = Duration::from_millis(1);
+/// Pause between two looks for delivery reports. The client's own timed poll counts in whole
+/// milliseconds and spins through what is left of the last one.
+const POLL_PAUSE: Duration = Duration::from_micros(300);
+/// The shortest time a blocking call gets, also after its deadline.
+const CALL_TIME_MIN: Duration = Duration::from_millis(1);
 
 /// One record to send.
 pub struct Outgoing<'a> {
@@ -40,7 +43,7 @@ pub struct Outgoing<'a> {
     pub partition: i32,
     pub key: &'a [u8],
     pub value: &'a [u8],
-    pub headers: OwnedHeaders,
+    pub headers: Option<OwnedHeaders>,
 }
 
 #[derive(Default)]
@@ -96,7 +99,8 @@ impl Producer {
             .set("transactional.id", transactional_id)
             .set("enable.idempotence", "true")
             .set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS.to_string())
-            // Everything is queued at once and then waited for: lingering would only add to the wait.
+            // Everything is queued at once and then waited for: lingering would only add to the
+            // wait.
             .set("linger.ms", "1")
             .set("batch.num.messages", "10000")
             .set("batch.size", "1000000")
@@ -137,8 +141,8 @@ impl Producer {
         let mut queued = BaseRecord::with_opaque_to(record.topic, number)
             .partition(record.partition)
             .key(record.key)
-            .payload(record.value)
-            .headers(record.headers);
+            .payload(record.value);
+        queued.headers = record.headers;
         loop {
             match self.inner.send(queued) {
                 Ok(()) => return Ok(number),
@@ -148,14 +152,15 @@ impl Producer {
                         return Err(Error::of("queueing a record", source));
                     }
                     queued = back;
-                    self.inner.poll(POLL_STEP);
+                    self.serve_reports();
                 }
             }
         }
     }
 
     /// Waits until every record sent so far is acknowledged; returns their offsets, by number. A
-    /// report without an offset is an error: librdkafka gives none for a retry that the broker knew.
+    /// report without an offset is an error: librdkafka gives none for a retry that the broker
+    /// knew.
     pub fn drain(&self, deadline: Instant) -> Result<Vec<i64>, Error> {
         let attempt = "waiting for acknowledgements";
         while self.inner.in_flight_count() > 0 {
@@ -163,7 +168,7 @@ impl Producer {
                 let source = KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut);
                 return Err(Error::of(attempt, source));
             }
-            self.inner.poll(POLL_STEP);
+            self.serve_reports();
         }
         // The last report may lie in the queue after the count has reached zero.
         self.inner.poll(Duration::ZERO);
@@ -176,6 +181,12 @@ impl Producer {
             return Err(Error::of("reading an acknowledgement without offset", source));
         }
         Ok(offsets)
+    }
+
+    /// Takes the delivery reports there are, then lets a moment pass.
+    fn serve_reports(&self) {
+        self.inner.poll(Duration::ZERO);
+        std::thread::park_timeout(POLL_PAUSE);
     }
 
     /// Commits. On an error nobody knows what the broker did: read the log.
@@ -194,10 +205,10 @@ impl Producer {
     ) -> Result<(), Error> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match call(left.max(POLL_STEP)) {
+            match call(left.max(CALL_TIME_MIN)) {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && !left.is_zero() => {
-                    self.inner.poll(POLL_STEP);
+                    self.serve_reports();
                 }
                 Err(source) => return Err(Error::of(attempt, source)),
             }

@@ -60,7 +60,7 @@ impl Reader {
             .map_err(|source| Error::of(&attempt, source))?;
         let (low, _) = consumer
             .fetch_watermarks(topic, partition, Options::ANSWER_TIMEOUT)
-            .map_err(|source| missing_topic(topic, &attempt, source))?;
+            .map_err(|source| options.explain(missing_topic(topic, &attempt, source)))?;
         let mut assignment = TopicPartitionList::new();
         assignment
             .add_partition_offset(topic, partition, Offset::Offset(offset.max(low)))

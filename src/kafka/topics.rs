@@ -9,6 +9,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, Top
 use rdkafka::client::Client;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataPartition;
 
 use tokio_util::sync::CancellationToken;
 
@@ -181,13 +182,14 @@ pub fn compare(wanted: &[Wanted], actual: &BTreeMap<String, Actual>) -> Vec<Diff
 /// The administrative side of a cluster.
 pub struct Admin {
     client: Arc<AdminClient<QuietContext>>,
+    options: Options,
 }
 
 impl Admin {
     pub fn connect(options: &Options) -> Result<Admin, Error> {
         let client = AdminClient::from_config_and_context(&options.client(), QuietContext)
             .map_err(|source| Error::of("connecting to Kafka", source))?;
-        Ok(Admin { client: Arc::new(client) })
+        Ok(Admin { client: Arc::new(client), options: options.clone() })
     }
 
     fn inner(&self) -> &Client<QuietContext> {
@@ -197,13 +199,14 @@ impl Admin {
     /// Number of brokers, and those of the named topics that exist.
     pub async fn look(&self, names: &[String]) -> Result<(usize, BTreeMap<String, i32>), Error> {
         let attempt = "asking for the list of topics";
-        let client = Arc::clone(&self.client);
+        let (client, options) = (Arc::clone(&self.client), self.options.clone());
         // The call blocks for as long as no broker answers, and a stop must not wait for that.
         let asked = tokio::task::spawn_blocking(move || {
-            client.inner().fetch_metadata(None, Options::ANSWER_TIMEOUT)
+            let answer = client.inner().fetch_metadata(None, Options::ANSWER_TIMEOUT);
+            answer.map_err(|source| options.explain(Error::of(attempt, source)))
         });
-        let asked = asked.await.unwrap_or(Err(KafkaError::Canceled));
-        let metadata = asked.map_err(|source| Error::of(attempt, source))?;
+        let metadata =
+            asked.await.unwrap_or_else(|_| Err(Error::of(attempt, KafkaError::Canceled)))?;
         let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
         let found = topics
             .filter(|topic| names.iter().any(|name| name == topic.name()))
@@ -216,10 +219,9 @@ impl Admin {
 
     /// Identity of the cluster, as its brokers give it.
     pub fn cluster_id(&self) -> Result<String, Error> {
-        self.inner().fetch_cluster_id(Options::ANSWER_TIMEOUT).ok_or_else(|| {
-            let source = KafkaError::Global(RDKafkaErrorCode::OperationTimedOut);
-            Error::of("asking for the cluster's id", source)
-        })
+        self.inner()
+            .fetch_cluster_id(Options::ANSWER_TIMEOUT)
+            .ok_or_else(|| Error::timed_out("asking for the cluster's id"))
     }
 
     /// First and next offset of a partition, as a reader of committed data sees them.
@@ -281,19 +283,15 @@ impl Admin {
         self.wait_for_leaders(topic).await
     }
 
-    /// Brokers learn of a new topic a moment after the controller has answered. Asked for offsets
-    /// before that, the client remembers for half a minute that there is no such partition: so its
-    /// leader is looked for by requests for metadata, which it never answers from memory.
+    /// Brokers learn of a new topic a moment after the controller has answered. Asked for is the
+    /// metadata itself: a client that looked for offsets too early remembers for half a minute that
+    /// there are none.
     async fn wait_for_leaders(&self, topic: &Wanted) -> Result<(), Error> {
         let deadline = tokio::time::Instant::now() + Options::ANSWER_TIMEOUT;
         let never = CancellationToken::new();
         while !self.has_leaders(topic)? {
             if tokio::time::Instant::now() >= deadline {
-                let source = KafkaError::AdminOp(RDKafkaErrorCode::LeaderNotAvailable);
-                return Err(Error::of(
-                    &format!("waiting for the leaders of {}", topic.name),
-                    source,
-                ));
+                return Err(Error::NoTopic { topic: topic.name.clone() });
             }
             // Nobody cancels this token: the wait cannot fail.
             let _ = retry::sleep(LEADER_PAUSE, &never).await;
@@ -301,15 +299,18 @@ impl Admin {
         Ok(())
     }
 
-    fn has_leaders(&self, wanted: &Wanted) -> Result<bool, Error> {
+    fn has_leaders(&self, topic: &Wanted) -> Result<bool, Error> {
         let metadata = self
             .inner()
-            .fetch_metadata(Some(&wanted.name), Options::ANSWER_TIMEOUT)
-            .map_err(|source| Error::of(&format!("looking for {}", wanted.name), source))?;
-        Ok(metadata.topics().iter().any(|topic| {
-            topic.error().is_none()
-                && i32::try_from(topic.partitions().len()) == Ok(wanted.partitions)
-                && topic.partitions().iter().all(|partition| partition.leader() >= 0)
+            .fetch_metadata(Some(&topic.name), Options::ANSWER_TIMEOUT)
+            .map_err(|source| Error::of("asking for the leaders of a new topic", source))?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic.name);
+        Ok(found.is_some_and(|found| {
+            let partitions = found.partitions();
+            let led = |partition: &MetadataPartition| {
+                partition.error().is_none() && partition.leader() >= 0
+            };
+            i32::try_from(partitions.len()) == Ok(topic.partitions) && partitions.iter().all(led)
         }))
     }
 }

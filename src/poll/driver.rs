@@ -221,7 +221,7 @@ impl Task {
         let options = Arc::clone(&self.driver.options);
         options.status.stream(&self.stream.name, |status| {
             status.state = StreamState::Listing;
-            status.listing = crate::ingest::Tally::default();
+            status.listing = crate::change::Tally::default();
         });
         let (path, query) = self.stream.request();
         let mut listing = Listing::start(options.client.clone(), ListRequest { path, query });

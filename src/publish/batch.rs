@@ -14,7 +14,8 @@ pub struct Event {
     /// Entity id.
     pub key: Vec<u8>,
     pub value: Vec<u8>,
-    pub headers: OwnedHeaders,
+    /// Taken when the event is sent: a copy of a dozen headers costs as much as encoding them.
+    pub headers: Option<OwnedHeaders>,
     /// `ce_id`.
     pub id: Uuid,
     pub entity: Entity,

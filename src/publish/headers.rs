@@ -58,7 +58,8 @@ pub fn headers(facts: &Facts<'_>) -> OwnedHeaders {
         ("ce_time", facts.time),
         ("ce_dataschema", facts.schema_url),
         ("content-type", "application/avro"),
-        // Deterministic like the id: a replayed event belongs to the same trace (W3C Trace Context).
+        // Deterministic like the id: a replayed event belongs to the same trace (W3C Trace
+        // Context).
         ("traceparent", &format!("00-{trace:016x}{span:016x}-{:016x}-00", span.max(1))),
         ("atlar_stream", facts.stream),
         ("atlar_batch", &facts.batch_no.to_string()),

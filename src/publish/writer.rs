@@ -6,10 +6,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use rdkafka::message::OwnedHeaders;
 use uuid::Uuid;
 
-use super::batch::{Batch, Event, Write};
+use super::batch::{Batch, Write};
 use super::topics::Names;
 use crate::kafka::producer::{Outgoing, Producer, Producers, TRANSACTION_TIMEOUT_MS};
 use crate::kafka::reader::{Next, Reader};
@@ -127,10 +126,10 @@ impl Writer {
     /// Publishes a batch. Returns its records as read back from the state topic, manifest last: the
     /// proof that it is committed, and what the view is fed with. After an error the workspace is
     /// not ours any more, and the log alone knows what became of the batch.
-    pub fn commit(&mut self, batch: &Batch) -> Result<Vec<Read>, Error> {
+    pub fn commit(&mut self, mut batch: Batch) -> Result<Vec<Read>, Error> {
         let Some(mut hold) = self.hold.take() else { return Err(Error::TakenOver) };
         let producer = self.producers.take()?;
-        let outcome = self.transact(&producer, &hold, batch);
+        let outcome = self.transact(&producer, &hold, &mut batch);
         // Also after an error: the next producer's epoch aborts what this one left.
         self.producers.retire(producer);
         outcome?;
@@ -139,20 +138,32 @@ impl Writer {
         Ok(reads)
     }
 
-    fn transact(&self, producer: &Producer, hold: &Hold, batch: &Batch) -> Result<(), Error> {
+    fn transact(&self, producer: &Producer, hold: &Hold, batch: &mut Batch) -> Result<(), Error> {
         let deadline = Instant::now() + TRANSACTION_TIME_MAX;
         producer.init(Instant::now() + INIT_TIME_MAX)?;
         producer.begin()?;
-        for event in &batch.events {
-            producer.send(outgoing(event), deadline)?;
+        for event in &mut batch.events {
+            let headers = event.headers.take();
+            let record = Outgoing {
+                topic: &event.topic,
+                partition: event.partition,
+                key: &event.key,
+                value: &event.value,
+                headers,
+            };
+            producer.send(record, deadline)?;
         }
         let offsets =
             if batch.events.is_empty() { Vec::new() } else { producer.drain(deadline)? };
         let state_topic = self.names.state();
         let send = |key: &[u8], value: &[u8]| {
-            let headers = OwnedHeaders::new();
-            let record =
-                Outgoing { topic: &state_topic, partition: STATE_PARTITION, key, value, headers };
+            let record = Outgoing {
+                topic: &state_topic,
+                partition: STATE_PARTITION,
+                key,
+                value,
+                headers: None,
+            };
             producer.send(record, deadline)
         };
         for write in &batch.writes {
@@ -173,16 +184,6 @@ impl Writer {
         compare_and_set(hold.tail, all.get(batch.events.len()..).unwrap_or_default())?;
         producer.commit(deadline)?;
         Ok(())
-    }
-}
-
-fn outgoing(event: &Event) -> Outgoing<'_> {
-    Outgoing {
-        topic: &event.topic,
-        partition: event.partition,
-        key: &event.key,
-        value: &event.value,
-        headers: event.headers.clone(),
     }
 }
 

@@ -57,8 +57,9 @@ pub struct StreamNo(pub u32);
 pub struct Entry {
     pub key: EntityKey,
     pub fingerprint: Fingerprint,
-    /// Hash of the received bytes that were judged to carry `fingerprint`, bound to the join facts of
-    /// that moment; all zero: none. Local knowledge, dropped whenever a state record is applied.
+    /// Hash of the received bytes that were judged to carry `fingerprint`, bound to the join
+    /// facts of that moment; all zero: none. Local knowledge, dropped whenever a state record is
+    /// applied.
     pub short_cut: [u8; 16],
     pub version: Option<i64>,
     pub event: Option<EventLocation>,

@@ -175,6 +175,27 @@ mod tests {
     }
 
     #[test]
+    fn manifests_rise() {
+        let manifest = |offset, batch_no| {
+            let manifest = Manifest {
+                session: Uuid::nil(),
+                batch_no,
+                state_records: 0,
+                events: 0,
+                partitions: vec![],
+                change_xor: String::new(),
+                inbox_offset: None,
+            };
+            read(offset, &Control::Manifest(manifest))
+        };
+        let mut view = View::default();
+        view.apply(&manifest(1, 7)).unwrap();
+        view.apply(&manifest(3, 9)).unwrap();
+        let broken = Err(Error::Chain { batch_no: 9, offset: 5 });
+        assert_eq!(view.apply(&manifest(5, 9)), broken);
+    }
+
+    #[test]
     fn a_foreign_tombstone_is_damage() {
         let mut view = View::default();
         let read = Read { offset: 4, key: record::key("account", "a"), value: None };

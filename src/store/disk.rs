@@ -175,8 +175,8 @@ impl Disk {
         };
     }
 
-    /// Writes a snapshot in small batches, each with a checkpoint that fits the store as it is then.
-    /// The offset moves with the last one: records applied again change nothing.
+    /// Writes a snapshot in small batches, each with a checkpoint that fits the store as it is
+    /// then. The offset moves with the last one: records applied again change nothing.
     pub fn write(&mut self, snapshot: &Snapshot) -> Result<(), sled::Error> {
         let Some(db) = self.db.clone() else { return Ok(()) };
         let mut pairs: Vec<(Vec<u8>, &[u8])> = Vec::new();
@@ -247,7 +247,8 @@ fn remove(folder: &Path) {
     }
 }
 
-fn open_sled(folder: &Path) -> Result<sled::Db, sled::Error> {
+/// Opens sled, waiting for a lock that lingers.
+pub(super) fn open_sled(folder: &Path) -> Result<sled::Db, sled::Error> {
     let config = || sled::Config::new().path(folder).cache_capacity(CACHE_BYTES);
     let mut outcome = Err(sled::Error::Unsupported(String::new()));
     for _ in 0..OPEN_ATTEMPTS {

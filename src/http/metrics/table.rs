@@ -1,10 +1,11 @@
-//! Every metric there is, as data: what it is called, what it means, and where its values come from.
+//! Every metric there is, as data: what it is called, what it means, and where its values come
+//! from.
 
 use std::collections::BTreeMap;
 
+use crate::change::Tally;
 use crate::domain::Entity;
 use crate::http::view::Phase;
-use crate::ingest::Tally;
 use crate::status::{Snapshot, StreamState, StreamStatus};
 
 /// How a metric is written.

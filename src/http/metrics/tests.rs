@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::change::Tally;
 use crate::domain::Entity;
-use crate::ingest::Tally;
 use crate::status::{StreamState, StreamStatus};
 
 const DOCUMENT: &str = include_str!("../../../docs/metrics.md");

@@ -6,12 +6,10 @@
 
 use std::time::Duration;
 
-use super::batch::{Batch, Write};
 use super::thread::{AcquireError, Committer};
-use super::topics::Names;
-use super::writer::Error;
 use crate::kafka::reader::{Next, Reader};
 use crate::kafka::{self, Options};
+use crate::publish::{Batch, Error, Names, Write};
 use crate::recover::{Pinned, Report};
 use crate::state::control::{Manifest, Session};
 use crate::state::view::Read;
@@ -54,9 +52,7 @@ impl DryRun {
                 }
                 Next::End => return Ok(read),
                 Next::TimedOut => {
-                    let code = rdkafka::error::RDKafkaErrorCode::OperationTimedOut;
-                    let source = rdkafka::error::KafkaError::Global(code);
-                    return Err(kafka::Error::of("reading the state topic", source).into());
+                    return Err(kafka::Error::timed_out("reading the state topic").into());
                 }
             }
         }
@@ -76,8 +72,8 @@ impl Committer for DryRun {
         Ok(Report { session: session.id, read, doubt: None })
     }
 
-    fn commit(&mut self, batch: &Batch) -> Result<Vec<Read>, Error> {
-        (self.print)(batch);
+    fn commit(&mut self, batch: Batch) -> Result<Vec<Read>, Error> {
+        (self.print)(&batch);
         let mut reads = Vec::with_capacity(batch.writes.len() + 1);
         let mut push = |key: Vec<u8>, value: Vec<u8>| {
             reads.push(Read { offset: self.next_offset, key, value: Some(value) });

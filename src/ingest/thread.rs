@@ -5,8 +5,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::batch::Batch;
-use super::writer::{Error, Writer};
+use crate::publish::{Batch, Error, Writer};
 use crate::recover::{self, Pinned, Report};
 use crate::state::View;
 use crate::state::control::Session;
@@ -25,7 +24,7 @@ pub trait Committer: Send {
     ) -> Result<Report, AcquireError>;
 
     /// See [`Writer::commit`].
-    fn commit(&mut self, batch: &Batch) -> Result<Vec<Read>, Error>;
+    fn commit(&mut self, batch: Batch) -> Result<Vec<Read>, Error>;
 }
 
 impl Committer for Writer {
@@ -39,7 +38,7 @@ impl Committer for Writer {
         Ok(recover::acquire(self, view, store, pinned, session)?)
     }
 
-    fn commit(&mut self, batch: &Batch) -> Result<Vec<Read>, Error> {
+    fn commit(&mut self, batch: Batch) -> Result<Vec<Read>, Error> {
         Writer::commit(self, batch)
     }
 }
@@ -127,7 +126,7 @@ impl WriterThread {
                         let _ = reply.send(acquire(&mut writer, from, &pinned, &session));
                     }
                     Call::Commit { batch, reply } => {
-                        let _ = reply.send(writer.commit(&batch));
+                        let _ = reply.send(writer.commit(*batch));
                     }
                 }
             }
