@@ -105,7 +105,7 @@ impl Producer {
             .set("batch.num.messages", "10000")
             .set("batch.size", "1000000")
             .set("compression.type", "lz4")
-            // Our topics were there at the start: one that is missing was deleted, which no wait mends.
+            // Our topics were there at the start: a missing one was deleted, which no wait mends.
             .set("topic.metadata.propagation.max.ms", "5000")
             .set("queue.buffering.max.messages", QUEUE_RECORDS_MAX)
             .create_with_context(Deliveries::default())
