@@ -12,6 +12,7 @@
 //! number tells the poll tasks to list again.
 
 pub mod building;
+pub mod cycles;
 pub mod dry_run;
 pub mod event;
 pub mod joins;

@@ -114,24 +114,27 @@ async fn schemas(
                 registry.lookup(&name, text).await.map_err(registry_failure)
             })
             .await?;
-        if known.is_some() {
+        let failed = |error| registry_failure(error).failure;
+        if known.is_none() {
+            steps.push(format!("register schema {name} ({COMPATIBILITY})"));
+        }
+        if dry_run {
             continue;
         }
-        if !dry_run {
-            let failed = |error| registry_failure(error).failure;
-            if let Err(error) = registry.register(&name, text).await {
-                // Of two setups at once, a registry refuses the slower one's new subject.
-                match registry.lookup(&name, text).await {
-                    Ok(Some(_)) => continue,
-                    Ok(None) | Err(_) => return Err(failed(error)),
-                }
-            }
-            if registry.set_compatibility(&name, COMPATIBILITY).await.is_err() {
-                // The slower one again: now there is a setting to be changed.
-                registry.set_compatibility(&name, COMPATIBILITY).await.map_err(failed)?;
+        if known.is_none()
+            && let Err(error) = registry.register(&name, text).await
+        {
+            // Of two setups at once, a registry refuses the slower one's new subject.
+            let by_the_other = matches!(registry.lookup(&name, text).await, Ok(Some(_)));
+            if !by_the_other {
+                return Err(failed(error));
             }
         }
-        steps.push(format!("register schema {name} ({COMPATIBILITY})"));
+        // Also where the schema is known: an earlier setup may have ended between the two calls.
+        if registry.set_compatibility(&name, COMPATIBILITY).await.is_err() {
+            // The slower one again: now there is a setting to be changed.
+            registry.set_compatibility(&name, COMPATIBILITY).await.map_err(failed)?;
+        }
     }
     Ok(steps)
 }

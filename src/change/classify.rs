@@ -41,12 +41,15 @@ pub enum Class {
     Same,
     /// Same content under another version: a state record, no event.
     Rebased,
-    /// An older version than the one published. Ignored and counted; see [`crate::ingest`] for when
-    /// it is believed after all.
+    /// An older version than the one published. Ignored and counted, until it was served long
+    /// enough.
     Stale,
     /// Other content under the published version, from a request that began before the publication:
     /// an answer that crossed it. The next listing decides.
     Crossed,
+    /// From the list of another account than the record names, which serves it too. Ignored and
+    /// counted; never a verdict of [`classify`], which knows no lists.
+    Foreign,
     /// Judged by rules this release does not know: the mapped record decides.
     Unknown,
 }

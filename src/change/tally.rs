@@ -15,6 +15,8 @@ pub struct Tally {
     pub stale: u64,
     /// From an answer that crossed a publication.
     pub crossed: u64,
+    /// From the list of another account than the record names.
+    pub foreign: u64,
     /// Could not become an event.
     pub unmapped: u64,
 }
@@ -28,6 +30,7 @@ impl Tally {
         self.rebased += other.rebased;
         self.stale += other.stale;
         self.crossed += other.crossed;
+        self.foreign += other.foreign;
         self.unmapped += other.unmapped;
     }
 

@@ -5,7 +5,7 @@
 //! compared; only what is new or changed is mapped and encoded.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::SeenPage;
 use super::building::{Building, InCommit, Pending};
+use super::cycles::Cycles;
 use super::event::{Change, Press};
 use super::joins::Joins;
 use crate::change::fingerprint::{self, JoinOutcome};
@@ -22,15 +23,11 @@ use crate::domain::{Entity, Generation, Op, Snapshot};
 use crate::json::Json;
 use crate::map::{self, Joined};
 use crate::poll::tree::Stream;
-use crate::state::control::{Cycle, ListStatus, Persistence};
+use crate::state::control::ListStatus;
 use crate::state::index::NO_SHORT_CUT;
 use crate::state::record::{self, EventLocation};
 use crate::state::{Control, EntityKey, StateRecord, View};
 
-/// A lower version than the published one is believed after this many complete listings …
-pub const STALE_LISTINGS_MIN: u32 = 3;
-/// … over at least this long: a replica that lags catches up within it.
-pub const STALE_AGE_MIN_MS: i64 = 15 * 60 * 1000;
 /// For how long the times of publications are remembered: longer than any request lasts.
 const PUBLICATIONS_KEPT: Duration = Duration::from_secs(600);
 
@@ -57,10 +54,7 @@ pub struct Judge {
     include_raw: bool,
     short_cut_seed: u64,
     organization: Option<String>,
-    /// Streams with a complete listing on record, those in batches under way included.
-    cycles: HashMap<String, Cycle>,
-    /// Stale entities seen in the present listing of a stream.
-    stale_now: HashMap<String, HashSet<EntityKey>>,
+    cycles: Cycles,
     /// When recent batches became readable.
     publications: VecDeque<(u64, Instant)>,
     /// Kinds of oddities already reported, so that each is logged once.
@@ -87,8 +81,7 @@ impl Judge {
             include_raw,
             short_cut_seed,
             organization: view.organization.clone(),
-            cycles: view.cycles.clone(),
-            stale_now: HashMap::new(),
+            cycles: Cycles::of(&view),
             publications: VecDeque::new(),
             reported: HashSet::new(),
             notes: BTreeMap::new(),
@@ -142,6 +135,7 @@ impl Judge {
             let key = EntityKey::of(entity.as_str(), &id);
             let known = self.view.index.get(key).is_some_and(|entry| entry.short_cut == short_cut);
             if known && !self.is_pending(key) {
+                self.cycles.saw_at_home(key);
                 tally.same += 1;
                 return Ok(());
             }
@@ -173,8 +167,11 @@ impl Judge {
             version: identity.version,
             requested_at: page.requested_at,
         };
-        let trust_older = self.trusts_older(&page.stream, key, observed_ms);
-        let class = self.classify(key, generation, seen, trust_older);
+        let trust_older = self.cycles.trusts_older(&page.stream.name, key, observed_ms);
+        let mut class = self.classify(key, generation, seen, trust_older);
+        if self.is_foreign(&page.stream, identity.account_id, key, class) {
+            class = Class::Foreign;
+        }
         match class {
             Class::New => tally.new += 1,
             Class::Changed => tally.changed += 1,
@@ -190,9 +187,10 @@ impl Judge {
             }
             Class::Stale => {
                 tally.stale += 1;
-                self.stale_now.entry(page.stream.name.clone()).or_default().insert(key);
+                self.cycles.saw_stale(&page.stream.name, key);
             }
             Class::Crossed => tally.crossed += 1,
+            Class::Foreign => tally.foreign += 1,
             Class::Unknown => self.count_unmapped("other-release", tally),
         }
         if matches!(class, Class::New | Class::Changed) {
@@ -348,7 +346,7 @@ impl Judge {
         }
         let before = self.last_change_no(found.key);
         let change_no = before.unwrap_or(0) + 1;
-        let first = !self.cycles.contains_key(&stream.name);
+        let first = !self.cycles.has(&stream.name);
         let (op, snapshot) = match before {
             None if first => (Op::Read, Snapshot::First),
             None => (Op::Create, Snapshot::False),
@@ -399,12 +397,33 @@ impl Judge {
         }
     }
 
-    fn trusts_older(&self, stream: &Stream, key: EntityKey, now_ms: i64) -> bool {
-        let stale = self.cycles.get(&stream.name).map(|cycle| &cycle.stale);
-        stale.and_then(|stale| stale.get(&hex::encode(key.0))).is_some_and(|persistence| {
-            persistence.listings >= STALE_LISTINGS_MIN
-                && now_ms - persistence.since_ms >= STALE_AGE_MIN_MS
-        })
+    /// Whether the difference comes from another account's list than the record names, while the
+    /// account named serves the entity itself: two lists that disagree would take turns for ever.
+    fn is_foreign(
+        &mut self,
+        stream: &Stream,
+        account_id: Option<&str>,
+        key: EntityKey,
+        class: Class,
+    ) -> bool {
+        let (Some(list), Some(named)) = (stream.account_id.as_deref(), account_id) else {
+            return false;
+        };
+        if list == named {
+            self.cycles.saw_at_home(key);
+            return false;
+        }
+        if class != Class::Changed {
+            return false;
+        }
+        let home = format!("{}/{named}", stream.branch.name);
+        let known = self.building.get(key).or_else(|| self.committing(key));
+        let last = match (known, self.view.index.get(key)) {
+            (Some(record), _) => record.stream.as_str(),
+            (None, Some(entry)) => self.view.index.stream_name(entry.stream),
+            (None, None) => return false,
+        };
+        last == home && self.cycles.home_wins(key, &home)
     }
 
     /// A complete listing of the stream has been observed.
@@ -415,27 +434,7 @@ impl Judge {
         if stream.branch.entity.is_none() {
             return;
         }
-        let seen = self.stale_now.remove(&stream.name).unwrap_or_default();
-        let known = self.cycles.get(&stream.name);
-        let before = known.map(|cycle| cycle.stale.clone()).unwrap_or_default();
-        let stale: BTreeMap<String, Persistence> = seen
-            .into_iter()
-            .map(|key| {
-                let name = hex::encode(key.0);
-                let first = Persistence { listings: 0, since_ms: now_ms };
-                let so_far = before.get(&name).copied().unwrap_or(first);
-                // Beyond what is needed there is nothing to count, nor to write.
-                let listings = (so_far.listings + 1).min(STALE_LISTINGS_MIN);
-                (name, Persistence { listings, ..so_far })
-            })
-            .collect();
-        // A listing that says nothing new is not worth a transaction.
-        if known.is_none() || stale != before {
-            let listings = known.map_or(0, |cycle| cycle.listings) + 1;
-            let name = stream.name.clone();
-            let cycle =
-                Cycle { stream: name.clone(), listings, listed, finished_ms: now_ms, stale };
-            self.cycles.insert(name, cycle.clone());
+        if let Some(cycle) = self.cycles.finish(&stream.name, listed, now_ms) {
             self.building.push_control(Control::Cycle(cycle));
         }
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::Dropped;
-use super::judge::{STALE_AGE_MIN_MS, STALE_LISTINGS_MIN};
+use super::cycles::{STALE_AGE_MIN_MS, STALE_LISTINGS_MIN};
 use super::owner::End;
 use crate::poll::tree::{self, Stream};
 use bench::{Bench, Fault, SharedLog};
@@ -229,6 +229,28 @@ async fn joins_republish_what_they_change_and_only_that() {
     let bench = Bench::start(&log);
     bench.list(&payments, &two).await.unwrap();
     assert_eq!(log.changes(), expected);
+    bench.end().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_lists_that_disagree_the_one_of_the_account_named_wins() {
+    let log = SharedLog::default();
+    let bench = Bench::start(&log);
+    let list = |account| tree::of_account(account).next().unwrap();
+    let payment = |account: &str, text: &str| {
+        [json!({"id": "p", "organizationId": "o", "account": {"id": account}, "version": 1,
+            "description": text, "amount": {"currency": "EUR", "value": 1, "stringValue": "0.01"}})]
+    };
+    bench.list(&list("x"), &payment("x", "home")).await.unwrap();
+    for _ in 0..3 {
+        let foreign = bench.list(&list("y"), &payment("x", "elsewhere")).await.unwrap();
+        assert_eq!((foreign.tally.foreign, foreign.tally.changed), (1, 0));
+        bench.list(&list("x"), &payment("x", "home")).await.unwrap();
+    }
+    assert_eq!(log.changes(), [change("p", 1, "r")]);
+    // It moved: the record names the other account now.
+    bench.list(&list("y"), &payment("y", "moved")).await.unwrap();
+    assert_eq!(log.changes(), [change("p", 1, "r"), change("p", 2, "u")]);
     bench.end().await.unwrap();
 }
 

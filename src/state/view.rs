@@ -47,11 +47,11 @@ impl View {
         }
         if control::is_control(&read.key) {
             self.apply_control(read)?;
-        } else if let Some(value) = &read.value {
+        } else if let (Some(value), true) = (&read.value, read.key.contains(&0)) {
             let record = StateRecord::decode(value, read.offset)?;
             self.index.apply(EntityKey::of_state_key(&read.key), &record);
         } else {
-            // State keys are never deleted: a tombstone is not ours.
+            // Every key of ours has a zero byte, and none is ever deleted: this is not ours.
             return Err(Error::Damaged { offset: read.offset });
         }
         self.next_offset = read.offset + 1;

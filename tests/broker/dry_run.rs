@@ -62,7 +62,7 @@ async fn only_the_differences_are_shown_and_nothing_is_written() {
     assert_eq!((&document["key"], &document["value"]["op"]), (&json!(edited), &json!("u")));
     assert_eq!(source["change_no"], 2);
     assert_eq!(topics::ends(&workspace.names), ends);
-    assert_eq!(contents(&workspace.store()), store, "the store was touched");
+    assert!(contents(&workspace.store()) == store, "the store was touched");
 
     // What was shown is what is published then.
     let run = workspace.once(&[]).await.ended_with(0);

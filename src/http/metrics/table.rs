@@ -178,6 +178,7 @@ const VERDICTS: &[Verdict] = &[
     ("rebased", |tally| tally.rebased),
     ("stale", |tally| tally.stale),
     ("crossed", |tally| tally.crossed),
+    ("foreign", |tally| tally.foreign),
     ("unmapped", |tally| tally.unmapped),
 ];
 
