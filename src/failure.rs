@@ -162,8 +162,9 @@ impl Failure {
         style(&self.to_string())
     }
 
+    /// The causes, without those that only repeat the end of what was said before them.
     fn causes(&self) -> Vec<String> {
-        let mut causes = Vec::new();
+        let mut causes: Vec<String> = Vec::new();
         let mut next = self.source.as_deref().map(|cause| cause as &(dyn Error + 'static));
         while let Some(cause) = next {
             let text = cause.to_string();
@@ -242,6 +243,13 @@ mod tests {
             failure.to_json().to_string(),
             r#"{"code":4,"hint":"start the broker","message":"kafka cannot be reached: could not connect to localhost:9092: connection refused"}"#
         );
+    }
+
+    #[test]
+    fn says_nothing_twice() {
+        let cause = Outer("a", std::io::Error::other("could not connect to a"));
+        let failure = Failure::dependency("we could not connect to a", "b").because(cause);
+        assert_eq!(failure.to_string(), "error: we could not connect to a\nhint: b");
     }
 
     #[test]

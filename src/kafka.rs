@@ -103,7 +103,10 @@ impl Error {
     pub fn hint(&self) -> &'static str {
         match self {
             Error::Unreachable { .. } => "check kafka.bootstrapServers and that the brokers are up",
-            Error::NoTopic { .. } => "create the topics with `atlar-ingestor setup`",
+            Error::NoTopic { .. } => {
+                "create the topics with `atlar-ingestor setup`; if one was deleted, its events are \
+                 lost: use another kafka.topicPrefix"
+            }
             Error::Refused { .. } => "check kafka.security.* and the ACLs of this principal",
             Error::Fenced => "stop the other instance, or give this one its own kafka.topicPrefix",
             Error::Failed { .. } => "see the cause; the brokers' logs say more",

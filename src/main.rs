@@ -20,7 +20,12 @@ fn main() -> ExitCode {
     let context = Context { environment: Environment::of_process(), output: cli.output };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(cli::execute(cli.command, &context)),
+        Ok(runtime) => {
+            let outcome = runtime.block_on(cli::execute(cli.command, &context));
+            // What still blocks is a question to brokers that do not answer: nobody waits for it.
+            runtime.shutdown_background();
+            outcome
+        }
         Err(error) => Err(Failure::unexpected("cannot start worker threads").because(error)),
     };
     match outcome {

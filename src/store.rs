@@ -142,7 +142,8 @@ impl Store {
                     for snapshot in snapshots {
                         if let Err(error) = disk.write(&snapshot) {
                             // A cache is lost, nothing else: the next start rebuilds it.
-                            tracing::warn!(%error, "the local store cannot be written: going on without");
+                            let hint = "check the disk; the next start rebuilds the store from Kafka";
+                            tracing::warn!(%error, hint, "the local store cannot be written: going on without");
                             return disk.give_up();
                         }
                         busy.store(false, Ordering::Release);

@@ -52,9 +52,11 @@ impl Patience {
     {
         let mut failures = 0;
         loop {
-            let passing = match attempt().await {
-                Ok(value) => return Ok(value),
-                Err(passing) => passing,
+            let stopped = || Failure::interrupted(format!("stopped while waiting for {what}"));
+            let passing = match self.stop.run_until_cancelled(attempt()).await {
+                None => return Err(stopped()),
+                Some(Ok(value)) => return Ok(value),
+                Some(Err(passing)) => passing,
             };
             failures += 1;
             let go_on = self.patient || failures < IMPATIENT_ATTEMPTS;
@@ -69,24 +71,26 @@ impl Patience {
             let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
             tracing::warn!(delay_ms, hint = passing.failure.hint, "waiting for {what}: {cause}");
             if retry::sleep(delay, &self.stop).await.is_err() {
-                return Err(Failure::interrupted(format!("stopped while waiting for {what}")));
+                return Err(stopped());
             }
         }
     }
 }
 
+/// What is not usable is named by whoever waits for it: the causes are enough.
 fn one_line(failure: &Failure) -> String {
-    match &failure.source {
-        Some(source) => format!("{}: {}", failure.what, chain(source.as_ref())),
-        None => failure.what.clone(),
-    }
+    failure.source.as_deref().map_or_else(|| failure.what.clone(), |source| chain(source))
 }
 
 /// Turns a failed call to Kafka into what the operator reads.
 pub fn kafka_failure(error: kafka::Error) -> Passing {
     let transient = matches!(error, kafka::Error::Unreachable { .. });
     let hint = error.hint();
-    Passing { failure: Failure::dependency("Kafka is not usable", hint).because(error), transient }
+    let failure = match &error {
+        kafka::Error::NoTopic { .. } => Failure::dependency(error.to_string(), hint),
+        _ => Failure::dependency("Kafka is not usable", hint).because(error),
+    };
+    Passing { failure, transient }
 }
 
 /// Turns a failed call to the registry into what the operator reads.

@@ -63,7 +63,7 @@ async fn topics(
     let (admin, brokers, actual) = patience
         .wait_for("Kafka", || async {
             let admin = Admin::connect(&settings.kafka).map_err(kafka_failure)?;
-            let (brokers, _) = admin.look(&[]).map_err(kafka_failure)?;
+            let (brokers, _) = admin.look(&[]).await.map_err(kafka_failure)?;
             let actual = admin.describe(&wanted).await.map_err(kafka_failure)?;
             Ok((admin, brokers, actual))
         })

@@ -173,7 +173,7 @@ async fn reload(
                 said = false;
             }
             Err(failure) if !said => {
-                tracing::warn!(hint = failure.hint, "credentials not read again: {failure}");
+                tracing::warn!(hint = failure.hint, "credentials not read again: {}", failure.what);
                 said = true;
             }
             Err(_) => {}
@@ -234,11 +234,25 @@ fn judge_outcomes(driver: &Driver) -> Result<(), Failure> {
     let mut first_hint = None;
     let mut refused = false;
     for (stream, outcome) in &outcomes {
-        if let Outcome::Refused { what, hint } | Outcome::Failed { what, hint } = outcome {
-            details.push(format!("{stream}: {what}"));
-            first_hint.get_or_insert_with(|| hint.clone());
-            refused |= matches!(outcome, Outcome::Refused { .. });
+        match outcome {
+            Outcome::Complete | Outcome::NotOffered => {}
+            Outcome::Blocked { by } => {
+                details.push(format!("{stream}: it needs the list {by}, which was never complete"));
+            }
+            Outcome::Refused { what, hint } | Outcome::Failed { what, hint } => {
+                details.push(format!("{stream}: {what}"));
+                refused |= matches!(outcome, Outcome::Refused { .. });
+                first_hint.get_or_insert_with(|| hint.clone());
+            }
         }
+    }
+    if !outcomes.is_empty() && outcomes.values().all(|end| *end == Outcome::NotOffered) {
+        // Nothing was read at all: no workspace is like that, a wrong address is.
+        let hint = "check baseUrl: it looks like https://api.atlar.com";
+        return Err(Failure::dependency(
+            "the server at baseUrl offers none of Atlar's lists",
+            hint,
+        ));
     }
     let Some(hint) = first_hint else { return Ok(()) };
     let what = format!("{} of {} streams failed", details.len(), outcomes.len());

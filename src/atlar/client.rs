@@ -312,6 +312,7 @@ impl Inner {
             attempt,
             attempts,
             delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+            hint = cause.hint(),
             "Atlar gave no page: {cause}; trying again"
         );
         self.observer.waiting(&Waiting { list, cause, delay, attempt, attempts });

@@ -57,8 +57,6 @@ pub async fn execute(args: Args, context: &Context) -> Result<(), Failure> {
     let signals = Signals::listen()
         .map_err(|error| Failure::unexpected("cannot listen for signals").because(error))?;
     let forever = matches!(mode, Mode::Forever);
-    let served = if forever { Some(serve(&config, &status).await?) } else { None };
-    let stop = CancellationToken::new();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         prefix = settings.names.prefix(),
@@ -67,6 +65,8 @@ pub async fn execute(args: Args, context: &Context) -> Result<(), Failure> {
         page_size = reading.page_size,
         "starting"
     );
+    let served = if forever { Some(serve(&config, &status).await?) } else { None };
+    let stop = CancellationToken::new();
     let work = workspace::run(&settings, &reading, mode, &status, &stop, args.drain_timeout);
     let outcome = stoppable(work, signals, &stop).await;
     if let Some(served) = served {

@@ -270,6 +270,9 @@ impl Owner {
                                 break false;
                             }
                         }
+                        Err(error) if !error.is_transient() => {
+                            return Err(AcquireError::from(error).into());
+                        }
                         Err(error) => {
                             self.lost(&error);
                             break false;

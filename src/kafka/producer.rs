@@ -21,6 +21,7 @@ use rdkafka::message::{Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::util::Timeout;
 
+use super::reader::missing_topic;
 use super::{Error, Options, code_of, forward_log};
 
 /// The broker aborts a transaction that is older; also the longest that a dead owner can hold back
@@ -49,7 +50,8 @@ pub struct Outgoing<'a> {
 struct Deliveries {
     /// Offset of the record sent as number n; -1 until it is acknowledged.
     offsets: Mutex<Vec<i64>>,
-    failure: Mutex<Option<KafkaError>>,
+    /// Of the first record that was not delivered, and its topic.
+    failure: Mutex<Option<(KafkaError, String)>>,
 }
 
 impl ClientContext for Deliveries {
@@ -68,8 +70,8 @@ impl ProducerContext for Deliveries {
     fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
         let offset = match result {
             Ok(message) => message.offset(),
-            Err((error, _)) => {
-                lock(&self.failure).get_or_insert(error.clone());
+            Err((error, message)) => {
+                lock(&self.failure).get_or_insert((error.clone(), message.topic().to_owned()));
                 return;
             }
         };
@@ -103,6 +105,8 @@ impl Producer {
             .set("batch.num.messages", "10000")
             .set("batch.size", "1000000")
             .set("compression.type", "lz4")
+            // Our topics were there at the start: a missing one was deleted, which no wait mends.
+            .set("topic.metadata.propagation.max.ms", "5000")
             .set("queue.buffering.max.messages", QUEUE_RECORDS_MAX)
             .create_with_context(Deliveries::default())
             .map_err(|source| Error::of(attempt, source))?;
@@ -168,8 +172,8 @@ impl Producer {
         }
         // The last report may lie in the queue after the count has reached zero.
         self.inner.poll(Duration::ZERO);
-        if let Some(source) = lock(&self.inner.context().failure).take() {
-            return Err(Error::of(attempt, source));
+        if let Some((source, topic)) = lock(&self.inner.context().failure).take() {
+            return Err(missing_topic(&topic, attempt, source));
         }
         let offsets = lock(&self.inner.context().offsets).clone();
         if offsets.iter().any(|offset| *offset < 0) {

@@ -98,7 +98,8 @@ impl Reader {
     }
 }
 
-fn missing_topic(topic: &str, attempt: &str, source: KafkaError) -> Error {
+/// [`Error::of`], with a topic that does not exist told apart.
+pub(super) fn missing_topic(topic: &str, attempt: &str, source: KafkaError) -> Error {
     match code_of(&source) {
         Some(
             RDKafkaErrorCode::UnknownTopicOrPartition

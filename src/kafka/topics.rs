@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
@@ -180,7 +181,7 @@ pub fn compare(wanted: &[Wanted], actual: &BTreeMap<String, Actual>) -> Vec<Diff
 
 /// The administrative side of a cluster.
 pub struct Admin {
-    client: AdminClient<QuietContext>,
+    client: Arc<AdminClient<QuietContext>>,
     options: Options,
 }
 
@@ -188,20 +189,24 @@ impl Admin {
     pub fn connect(options: &Options) -> Result<Admin, Error> {
         let client = AdminClient::from_config_and_context(&options.client(), QuietContext)
             .map_err(|source| Error::of("connecting to Kafka", source))?;
-        Ok(Admin { client, options: options.clone() })
+        Ok(Admin { client: Arc::new(client), options: options.clone() })
     }
 
     fn inner(&self) -> &Client<QuietContext> {
         self.client.inner()
     }
 
-    /// Number of brokers, and those of the named topics that exist. Blocks for one answer.
-    pub fn look(&self, names: &[String]) -> Result<(usize, BTreeMap<String, i32>), Error> {
-        let metadata = self
-            .inner()
-            .fetch_metadata(None, Options::ANSWER_TIMEOUT)
-            .map_err(|source| Error::of("asking for the list of topics", source))
-            .map_err(|error| self.options.explain(error))?;
+    /// Number of brokers, and those of the named topics that exist.
+    pub async fn look(&self, names: &[String]) -> Result<(usize, BTreeMap<String, i32>), Error> {
+        let attempt = "asking for the list of topics";
+        let (client, options) = (Arc::clone(&self.client), self.options.clone());
+        // The call blocks for as long as no broker answers, and a stop must not wait for that.
+        let asked = tokio::task::spawn_blocking(move || {
+            let answer = client.inner().fetch_metadata(None, Options::ANSWER_TIMEOUT);
+            answer.map_err(|source| options.explain(Error::of(attempt, source)))
+        });
+        let metadata =
+            asked.await.unwrap_or_else(|_| Err(Error::of(attempt, KafkaError::Canceled)))?;
         let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
         let found = topics
             .filter(|topic| names.iter().any(|name| name == topic.name()))
@@ -229,7 +234,7 @@ impl Admin {
     /// The wanted topics as they are.
     pub async fn describe(&self, wanted: &[Wanted]) -> Result<BTreeMap<String, Actual>, Error> {
         let names: Vec<String> = wanted.iter().map(|topic| topic.name.clone()).collect();
-        let (_, partitions) = self.look(&names)?;
+        let (_, partitions) = self.look(&names).await?;
         let existing: Vec<&String> = partitions.keys().collect();
         if existing.is_empty() {
             return Ok(BTreeMap::new());

@@ -61,6 +61,10 @@ pub enum Outcome {
         what: String,
         hint: String,
     },
+    /// Not read, because the list that its records join failed.
+    Blocked {
+        by: &'static str,
+    },
 }
 
 /// Starts the tasks of a workspace.
@@ -202,19 +206,14 @@ impl Task {
         async move {
             let Some(parent) = parent else { return std::future::pending().await };
             let failed = |outcomes: &BTreeMap<String, Outcome>| {
-                matches!(
-                    outcomes.get(parent),
-                    Some(Outcome::Failed { .. } | Outcome::Refused { .. })
-                )
+                let outcome = outcomes.get(parent);
+                outcome.is_some_and(|end| !matches!(end, Outcome::Complete | Outcome::NotOffered))
             };
             let heard = outcomes.wait_for(failed).await.is_ok();
             if !heard {
                 return std::future::pending().await;
             }
-            Outcome::Failed {
-                what: format!("it needs the list {parent}, which has never been complete"),
-                hint: format!("see what is said of {parent}"),
-            }
+            Outcome::Blocked { by: parent }
         }
     }
 

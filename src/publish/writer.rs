@@ -71,10 +71,10 @@ impl Error {
             Error::NotReadBack { .. } => "nothing was lost; it is diffed and published again",
             Error::NotSetUp => "run `atlar-ingestor setup` once",
             Error::Pinned(_) | Error::PinnedGroup(_) => {
-                "use the value the workspace was set up with, or another topicPrefix"
+                "use the value the workspace was set up with, or another kafka.topicPrefix"
             }
             Error::Torn { .. } => {
-                "event topics must keep their history; if it was deleted, set up a new topicPrefix"
+                "event topics must keep their history; if it was deleted, set up a new kafka.topicPrefix"
             }
         }
     }

@@ -58,7 +58,11 @@ impl Disk {
         let db = match open_sled(&folder) {
             Ok(db) => db,
             Err(_) => {
-                tracing::warn!("the local store cannot be opened: starting with an empty one");
+                let hint = "nothing to do: it is rebuilt from Kafka";
+                tracing::warn!(
+                    hint,
+                    "the local store cannot be opened: starting with an empty one"
+                );
                 remove(&folder);
                 open_sled(&folder).map_err(|source| Error::Unusable {
                     path: path.to_owned(),
