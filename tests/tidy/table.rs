@@ -64,7 +64,6 @@ pub const LAYERS: &[Layer] = &[
         "poll",
         &[
             "atlar",
-            "change",
             "clock",
             "domain",
             "entropy",
