@@ -66,6 +66,7 @@ pub const LAYERS: &[Layer] = &[
             "atlar",
             "change",
             "clock",
+            "domain",
             "entropy",
             "failure",
             "ingest",
