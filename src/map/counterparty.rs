@@ -34,7 +34,12 @@ fields! {
     EXTERNAL_METADATA = "external_metadata" v1 ["externalMetadata"] v2 ["metadata"];
 }
 
-const ROUTING_NUMBER: Field = Field::both("metadata.routing_number", &["routingNumber"]);
+const ROUTING_NUMBER: Field = Field::new(
+    "metadata.routing_number",
+    &["externalAccounts[0].routingNumber", "routingNumber"],
+    &["accounts[0].routingNumber", "routingNumber"],
+);
+pub(super) const SENT: &[Field] = &[ROUTING_NUMBER];
 
 pub(super) fn map(
     reader: &mut Reader<'_, '_>,
@@ -69,8 +74,7 @@ pub(super) fn map(
         metadata: Default::default(),
         raw,
     };
-    let first = accounts.first().and_then(|account| account.get("routingNumber").text());
-    let sent = first.map(str::to_owned).or_else(|| reader.text(&ROUTING_NUMBER));
+    let sent = reader.text(&ROUTING_NUMBER);
     counterparty.metadata = metadata(&counterparty, sent.as_deref());
     Ok(counterparty)
 }

@@ -34,7 +34,8 @@ impl Field {
         Field { name, v1, v2 }
     }
 
-    fn paths(&self, generation: Generation) -> &'static [&'static str] {
+    /// The members of one generation.
+    pub fn paths(&self, generation: Generation) -> &'static [&'static str] {
         match generation {
             Generation::V1 => self.v1,
             Generation::V2 => self.v2,
