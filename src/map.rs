@@ -106,7 +106,7 @@ pub fn map(
         return Err(Error::NotAnObject);
     }
     let mut reader = field::Reader::new(record, generation);
-    let unknown = known::unknown_fields(record, entity, generation, joined.source_resource);
+    let odd = known::oddities(record, entity, generation, joined.source_resource);
     let raw = raw.map(str::to_owned);
     let record = match entity {
         Entity::Account => account::map(&mut reader, joined, raw).map(Record::from),
@@ -121,7 +121,7 @@ pub fn map(
         id: record.id().to_owned(),
         organization_id: record.organization_id().map(str::to_owned),
         version: record.version(),
-        notes: reader.into_notes().into_iter().chain(unknown).collect(),
+        notes: reader.into_notes(odd),
         record,
     })
 }

@@ -101,10 +101,10 @@ impl<'r, 'j> Reader<'r, 'j> {
         Reader { record, generation, notes: Vec::new() }
     }
 
-    /// The oddities, each once.
-    pub fn into_notes(self) -> Vec<Note> {
-        let mut seen = Vec::with_capacity(self.notes.len());
-        for note in self.notes {
+    /// The oddities and `others`, each once.
+    pub fn into_notes(self, others: Vec<Note>) -> Vec<Note> {
+        let mut seen = Vec::new();
+        for note in self.notes.into_iter().chain(others) {
             if !seen.contains(&note) {
                 seen.push(note);
             }

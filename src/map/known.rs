@@ -3,6 +3,7 @@
 //! Atlar adds fields at any time. A new one is in `raw` and nowhere else, so somebody should hear
 //! of it: it is noted by its dotted name, never by its value. The lists go beyond what the mapping
 //! reads; below metadata maps, and where no documentation says what is inside, every name goes.
+//! Something else in place of an object or a list is noted too: all that lies below it is lost.
 
 mod v1;
 mod v2;
@@ -14,6 +15,20 @@ use super::Note;
 
 /// Unknown members that one record may report: names come from outside, and are logged.
 const REPORTED_MAX: usize = 16;
+
+/// Objects and lists of which the mapping itself says that they are none.
+const READ_WHOLE: &[&str] = &[
+    "amount",
+    "instructedAmount",
+    "identifiers",
+    "routing",
+    "externalAccounts",
+    "accounts",
+    "counterparty",
+    "counterpartyDetails",
+    "sourceExternalAccount",
+    "source",
+];
 
 /// The members of one kind of object.
 pub(super) struct Known {
@@ -35,8 +50,8 @@ const fn known(
 }
 
 impl Known {
-    fn object(&self, name: &str) -> Option<&'static Known> {
-        self.objects.iter().find(|(object, _)| *object == name).map(|(_, known)| *known)
+    fn object(&self, name: &str) -> Option<&(&'static str, &'static Known)> {
+        self.objects.iter().find(|(object, _)| *object == name)
     }
 
     fn walk(&self, object: &Json<'_>, path: &mut Vec<String>, found: &mut Vec<Note>) {
@@ -45,10 +60,15 @@ impl Known {
             if found.len() == REPORTED_MAX || value.is_nothing() {
                 continue;
             }
-            if let Some(known) = self.object(name) {
-                path.push(name.to_owned());
+            if let Some((name, known)) = self.object(name) {
+                path.push((*name).to_owned());
+                let (one, list) = (value.is_object(), value.items());
+                let odd_items = list.iter().any(|item| !item.is_object() && !item.is_nothing());
+                if odd_items || (!one && list.is_empty() && !READ_WHOLE.contains(name)) {
+                    found.push(Note::Unreadable { field: name });
+                }
                 known.walk(value, path, found);
-                value.items().iter().for_each(|item| known.walk(item, path, found));
+                list.iter().for_each(|item| known.walk(item, path, found));
                 path.pop();
             } else if !self.leaves.contains(&name) && !self.ours.contains(&name) {
                 path.push(name.to_owned());
@@ -66,7 +86,7 @@ impl Known {
             path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
         let name = name.split('[').next().unwrap_or(name);
         match (self.object(name), rest) {
-            (Some(known), Some(rest)) => known.documents(rest),
+            (Some((_, known)), Some(rest)) => known.documents(rest),
             (Some(_), None) => true,
             (None, _) => self.leaves.contains(&name),
         }
@@ -89,9 +109,9 @@ fn lists(entity: Entity, generation: Generation) -> &'static [(&'static str, &'s
     }
 }
 
-/// Notes of the members of a record that no documentation names. `list`: where an external payment
+/// Notes of the members of a record that no documentation names, and of objects that are none. `list`: where an external payment
 /// was read from.
-pub(super) fn unknown_fields(
+pub(super) fn oddities(
     record: &Json<'_>,
     entity: Entity,
     generation: Generation,

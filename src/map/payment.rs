@@ -38,7 +38,7 @@ fields! {
     SOURCE_CURRENCY = "exchange_source_currency" v1 ["characteristics.currencyExchange.sourceCurrency"] v2 ["currencyExchange.sourceCurrency"];
     TARGET_CURRENCY = "exchange_target_currency" v1 ["characteristics.currencyExchange.targetCurrency"] v2 ["currencyExchange.targetCurrency"];
     UNIT_CURRENCY = "exchange_unit_currency" v1 ["characteristics.currencyExchange.unitCurrency"] v2 ["currencyExchange.unitCurrency"];
-    VIRTUAL_ACCOUNT = "virtual_account" v1 ["characteristics.virtualAccount.rawIdentifier", "characteristics.virtualAccount.identifier.number"] v2 ["virtualAccount.rawIdentifier", "virtualAccount.identifier.number"];
+    VIRTUAL_ACCOUNT = "virtual_account" v1 ["characteristics.virtualAccount.rawIdentifier", "characteristics.virtualAccount.identifier.number"] v2 ["virtualAccount.rawIdentifier", "virtualAccount.identifier.number", "virtualAccount.identifiers[0].number"];
     RECONCILIATION_STATUS = "reconciliation_status" v1 ["reconciliation.status"] v2 ["reconciliationStatus"];
     RECONCILED_TYPE = "reconciled_with_type" v1 ["reconciliation.transactableType"] v2 ["attachedTransactables[0].type"];
     RECONCILED_ID = "reconciled_with_id" v1 ["reconciliation.transactableId"] v2 ["attachedTransactables[0].id"];

@@ -3,11 +3,12 @@ use crate::map::{fields, fields_inside, sent_fields};
 
 fn notes(entity: Entity, generation: Generation, list: Option<&str>, text: &str) -> Vec<String> {
     let json = Json::parse(text.as_bytes()).unwrap();
-    let notes = unknown_fields(&json, entity, generation, list);
+    let notes = oddities(&json, entity, generation, list);
     notes
         .into_iter()
         .map(|note| match note {
             Note::UnknownField { field } => field,
+            Note::Unreadable { field } => format!("{field}!"),
             other => panic!("{other}"),
         })
         .collect()
@@ -26,6 +27,7 @@ fn undocumented_members_are_named_by_their_path_once() {
             "fee",
             "account.bank.lei",
             "counterpartyDetails.externalAccount.identifier.check",
+            "identifiers!",
             "counterparty.identifiers.check",
             "counterparty.identifiers.other",
         ]
@@ -39,6 +41,14 @@ fn undocumented_members_are_named_by_their_path_once() {
         )
         .is_empty()
     );
+}
+
+#[test]
+fn what_should_be_an_object_and_is_none_is_noted() {
+    let text =
+        r#"{"contactDetails":"none","externalAccounts":7,"identifiers":[{"type":"IBAN"},"x"]}"#;
+    let found = notes(Entity::Counterparty, Generation::V1, None, text);
+    assert_eq!(found, ["contactDetails!", "identifiers!"]);
 }
 
 #[test]
@@ -83,7 +93,7 @@ impl Known {
         let name = name.split('[').next().unwrap();
         self.ours.contains(&name)
             || match (self.object(name), rest) {
-                (Some(known), Some(rest)) => known.allows(rest),
+                (Some((_, known)), Some(rest)) => known.allows(rest),
                 (found, _) => found.is_some() || self.leaves.contains(&name),
             }
     }
