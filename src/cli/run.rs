@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Needs, SecretSource, load};
 use crate::failure::{ExitCode, Failure};
 use crate::http;
+use crate::ingest::Commands;
 use crate::secret::Secret;
 use crate::status::Status;
 use crate::supervise::{Fatal, Group, Signal, Signals};
@@ -67,7 +68,9 @@ pub async fn execute(args: Args, context: &Context) -> Result<(), Failure> {
     );
     let served = if forever { Some(serve(&config, &status).await?) } else { None };
     let stop = CancellationToken::new();
-    let work = workspace::run(&settings, &reading, mode, &status, &stop, args.drain_timeout);
+    let (_commands, orders) = Commands::new();
+    let drain = args.drain_timeout;
+    let work = workspace::run(&settings, &reading, mode, orders, &status, &stop, drain);
     let outcome = stoppable(work, signals, &stop).await;
     if let Some(served) = served {
         served.stop().await;
