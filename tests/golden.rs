@@ -28,6 +28,8 @@ use cases::{Case, cases, parse};
 mod cases;
 #[path = "golden/odd.rs"]
 mod odd;
+#[path = "golden/simulated.rs"]
+mod simulated;
 
 /// Cases that each entity must at least have in each generation.
 const CASES_MIN: usize = 15;
