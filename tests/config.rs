@@ -296,7 +296,7 @@ fn an_install_call_is_checked_like_a_file() {
         r#"{"name":"North","acessKey":"hunter1","secret":12345678,"pagesize":25,"pageSize":0,
         "pollingPeriod":30,"baseUrl":"http://atlar.example.com","secretFile":"hunter2",
         "kafka":{"bootstrapServers":"x:1"},"http":{"listen":"127.0.0.1:1"},
-        "workspaces":{"a":{"pageSize":5}},"auth":"oauth2"}"#,
+        "workspaces":{"a":{"pageSize":5}},"sweep":{"lookback":"1h"}}"#,
     );
     let expected = [
         "`accessKey` is missing",
@@ -310,7 +310,7 @@ fn an_install_call_is_checked_like_a_file() {
         "`kafka.bootstrapServers`: an install call cannot set this key",
         "`http.listen`: an install call cannot set this key",
         "`workspaces.a.pageSize`: an install call cannot set this key",
-        "`auth`: this version cannot authenticate by OAuth2 yet",
+        "`sweep.lookback`: this version cannot stop a listing early yet",
         "`baseUrl`: plain http would show credentials",
     ];
     for text in expected {

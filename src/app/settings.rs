@@ -123,10 +123,7 @@ impl Reading {
             config::Auth::Auto => atlar::Auth::Auto,
             config::Auth::Hmac => atlar::Auth::Hmac,
             config::Auth::Basic => atlar::Auth::Basic,
-            config::Auth::OAuth2 => {
-                let hint = "use auto, hmac or basic";
-                return Err(Failure::configuration("auth oauth2 is not in this release", hint));
-            }
+            config::Auth::OAuth2 => atlar::Auth::OAuth2,
         };
         let mut off = Vec::new();
         if config.external_payments_source == ExternalPaymentsSource::Off {

@@ -333,8 +333,7 @@ impl Judge {
             bank_name: found.outcome.bank_name,
             own_counterparty: found.outcome.own_counterparty,
             source_resource: stream.name.strip_prefix("external-payments/"),
-            account_id: None,
-            organization_id: None,
+            ..Joined::default()
         };
         let mapped = map::map(found.entity, stream.generation, found.json, raw, &joined)
             .map_err(map::Error::reason)?;

@@ -1,12 +1,13 @@
 //! Counterparties with their bank accounts: `/v1/counterparties`, `/payments/v2/counterparties`.
 
-use crate::domain::{Counterparty, ExternalAccount};
+use crate::domain::Counterparty;
 use crate::json::Json;
 
-use super::field::{Field, Reader, string_map};
+use super::external_account;
+use super::field::{Field, Reader};
 use super::metadata::Metadata;
-use super::party::{self, PARTY_TYPES, owned};
-use super::{Error, Note};
+use super::party::PARTY_TYPES;
+use super::{Error, Joined};
 
 fields! {
     ID = "id" ["id"];
@@ -35,7 +36,11 @@ fields! {
 
 const ROUTING_NUMBER: Field = Field::both("metadata.routing_number", &["routingNumber"]);
 
-pub(super) fn map(reader: &mut Reader<'_, '_>, raw: Option<String>) -> Result<Counterparty, Error> {
+pub(super) fn map(
+    reader: &mut Reader<'_, '_>,
+    joined: &Joined<'_>,
+    raw: Option<String>,
+) -> Result<Counterparty, Error> {
     let accounts = reader.items(&EXTERNAL_ACCOUNTS);
     let address_lines = reader.items(&ADDRESS_LINES);
     let mut counterparty = Counterparty {
@@ -55,7 +60,7 @@ pub(super) fn map(reader: &mut Reader<'_, '_>, raw: Option<String>) -> Result<Co
         national_id_type: reader.text(&NATIONAL_ID_TYPE),
         national_id_market: reader.text(&NATIONAL_ID_MARKET),
         national_id_number: reader.text(&NATIONAL_ID_NUMBER),
-        external_accounts: external_accounts(accounts, reader.notes()),
+        external_accounts: external_account::all(reader, accounts, joined),
         external_id: reader.text(&EXTERNAL_ID),
         created_at: reader.timestamp(&CREATED_AT),
         updated_at: reader.timestamp(&UPDATED_AT),
@@ -68,52 +73,6 @@ pub(super) fn map(reader: &mut Reader<'_, '_>, raw: Option<String>) -> Result<Co
     let sent = first.map(str::to_owned).or_else(|| reader.text(&ROUTING_NUMBER));
     counterparty.metadata = metadata(&counterparty, sent.as_deref());
     Ok(counterparty)
-}
-
-fn external_accounts(items: &[Json<'_>], notes: &mut Vec<Note>) -> Vec<ExternalAccount> {
-    items
-        .iter()
-        .filter(|item| item.is_object() && !item.is_nothing())
-        .map(|item| external_account(item, notes))
-        .collect()
-}
-
-fn external_account(item: &Json<'_>, notes: &mut Vec<Note>) -> ExternalAccount {
-    let identifiers = party::identifiers(item.get("identifiers").items(), notes);
-    let routing = party::routing(item.get("routing").items());
-    let bank = |name| owned(item.at(&["bank", name]).text());
-    // v1 has `externalMetadata`, v2 calls the same map `metadata`.
-    let metadata = ["externalMetadata", "metadata"].map(|name| item.get(name));
-    let metadata = metadata.into_iter().find(|metadata| metadata.is_object());
-    ExternalAccount {
-        id: owned(item.get("id").text()),
-        // v1 knows the market of each identifier only.
-        market: owned(item.get("market").text())
-            .or_else(|| identifiers.iter().find_map(|identifier| identifier.market.clone())),
-        bank_id: bank("id"),
-        bank_name: bank("name"),
-        bank_bic: bank("bic").or_else(|| party::bic(&routing)),
-        identifiers,
-        routing,
-        external_id: owned(item.get("externalId").text()),
-        external_metadata: metadata
-            .map(|metadata| string_map(metadata, "external_accounts.external_metadata", notes))
-            .unwrap_or_default(),
-        created_at: timestamp(item.get("created"), "external_accounts.created_at", notes),
-        updated_at: timestamp(item.get("updated"), "external_accounts.updated_at", notes),
-    }
-}
-
-fn timestamp(
-    value: &Json<'_>,
-    field: &'static str,
-    notes: &mut Vec<Note>,
-) -> Option<crate::domain::Timestamp> {
-    let found = value.text().and_then(crate::domain::Timestamp::parse);
-    if found.is_none() && !value.is_nothing() {
-        notes.push(Note::Unreadable { field });
-    }
-    found
 }
 
 /// The keys of the connector page's external account: the counterparty and its first account.

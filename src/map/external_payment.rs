@@ -4,6 +4,7 @@
 //! The lists differ in shape but not in the names of their members, so one table reads them all.
 
 use crate::domain::ExternalPayment;
+use crate::json::Json;
 
 use super::field::{Field, Reader};
 use super::metadata::Metadata;
@@ -23,7 +24,7 @@ fields! {
     COUNTERPARTY = "counterparty" v1 ["counterpartyDetails", "counterparty", "sourceExternalAccount"] v2 ["counterparty", "source"];
     MANDATE_REFERENCE = "mandate_reference" v1 ["mandateReference", "mandate.mandateReference", "counterpartyDetails.mandateReference"] v2 ["mandateReference", "references.mandateReference", "mandate.mandateReference"];
     RECONCILIATION_STATUS = "reconciliation_status" v1 ["reconciliation.status"] v2 ["reconciliationStatus"];
-    RECONCILED_ID = "reconciled_transaction_id" v1 ["reconciliation.bookedTransactionId"] v2 [];
+    RECONCILED_ID = "reconciled_transaction_id" v1 ["reconciliation.bookedTransactionId", "attachedTransactions[0].transactionId"] v2 ["attachedTransactions[0].id"];
     CREATED_AT = "created_at" ["created"];
     UPDATED_AT = "updated_at" ["updated"];
     VERSION = "version" ["version"];
@@ -59,7 +60,7 @@ pub(super) fn map(
         counterparty: None,
         mandate_reference: reader.text(&MANDATE_REFERENCE),
         reconciliation_status: reader.word(&RECONCILIATION_STATUS, RECONCILIATION_STATUSES),
-        reconciled_transaction_id: reader.text(&RECONCILED_ID).or_else(|| attached(reader)),
+        reconciled_transaction_id: reader.text(&RECONCILED_ID),
         created_at: reader.timestamp(&CREATED_AT),
         updated_at: reader.timestamp(&UPDATED_AT),
         version: reader.int(&VERSION)?,
@@ -67,24 +68,11 @@ pub(super) fn map(
         metadata: Default::default(),
         raw,
     };
-    let counterparty = reader.object(&COUNTERPARTY);
-    let counterparty = counterparty.and_then(|found| party::party(found, reader.notes()));
-    payment.counterparty = match reader.text(&HOLDER) {
-        Some(name) => {
-            let mut party = counterparty.unwrap_or_default();
-            party.name = party.name.or(Some(name));
-            Some(party)
-        }
-        None => counterparty,
-    };
+    let holder = reader.text(&HOLDER);
+    let counterparty = reader.object(&COUNTERPARTY).unwrap_or(&Json::Null);
+    payment.counterparty = party::party(reader, counterparty, holder);
     payment.metadata = metadata(reader, &payment);
     Ok(payment)
-}
-
-/// The first statement entry that the payment was matched with.
-fn attached(reader: &Reader<'_, '_>) -> Option<String> {
-    let first = reader.record.get("attachedTransactions").items().first()?;
-    party::owned(first.get("transactionId").text().or_else(|| first.get("id").text()))
 }
 
 fn metadata(

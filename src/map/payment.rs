@@ -40,8 +40,8 @@ fields! {
     UNIT_CURRENCY = "exchange_unit_currency" v1 ["characteristics.currencyExchange.unitCurrency"] v2 ["currencyExchange.unitCurrency"];
     VIRTUAL_ACCOUNT = "virtual_account" v1 ["characteristics.virtualAccount.rawIdentifier", "characteristics.virtualAccount.identifier.number"] v2 ["virtualAccount.rawIdentifier", "virtualAccount.identifier.number"];
     RECONCILIATION_STATUS = "reconciliation_status" v1 ["reconciliation.status"] v2 ["reconciliationStatus"];
-    RECONCILED_TYPE = "reconciled_with_type" v1 ["reconciliation.transactableType"] v2 [];
-    RECONCILED_ID = "reconciled_with_id" v1 ["reconciliation.transactableId"] v2 [];
+    RECONCILED_TYPE = "reconciled_with_type" v1 ["reconciliation.transactableType"] v2 ["attachedTransactables[0].type"];
+    RECONCILED_ID = "reconciled_with_id" v1 ["reconciliation.transactableId"] v2 ["attachedTransactables[0].id"];
     CREATED_AT = "created_at" ["created"];
     UPDATED_AT = "updated_at" ["updated"];
     VERSION = "version" ["version"];
@@ -54,6 +54,9 @@ const DIRECTIONS: &[&str] = &["CREDIT", "DEBIT"];
 pub(super) const REMITTANCE_TYPES: &[&str] = &["UNSTRUCTURED", "STRUCTURED", "OCR"];
 pub(super) const RECONCILIATION_STATUSES: &[&str] =
     &["BOOKED", "EXPECTED", "RECONCILED", "PARTIALLY_RECONCILED", "NOT_RECONCILED"];
+
+const TRANSACTABLES: &[&str] =
+    &["PAYMENT", "EXPECTED_TRANSACTION", "CREDIT_TRANSFER", "DIRECT_DEBIT", "PAYMENT_BATCH"];
 
 pub(super) fn map(
     reader: &mut Reader<'_, '_>,
@@ -77,6 +80,8 @@ pub(super) fn map(
         end_to_end_id: reader.text(&END_TO_END_ID),
         mandate_reference: reader.text(&MANDATE_REFERENCE),
         reconciliation_status: reader.word(&RECONCILIATION_STATUS, RECONCILIATION_STATUSES),
+        reconciled_with_type: reader.word(&RECONCILED_TYPE, TRANSACTABLES),
+        reconciled_with_id: reader.text(&RECONCILED_ID),
         virtual_account: reader.digits(&VIRTUAL_ACCOUNT),
         created_at: reader.timestamp(&CREATED_AT),
         updated_at: reader.timestamp(&UPDATED_AT),
@@ -86,9 +91,8 @@ pub(super) fn map(
         ..Payment::default()
     };
     let counterparty = reader.object(&COUNTERPARTY);
-    payment.counterparty = counterparty.and_then(|found| party::party(found, reader.notes()));
+    payment.counterparty = counterparty.and_then(|found| party::party(reader, found, None));
     characteristics(reader, &mut payment)?;
-    reconciled_with(reader, &mut payment);
     classify(reader, joined, &mut payment);
     let bank_reference = reader.text(&BANK_REFERENCE);
     payment.metadata = metadata(&payment, bank_reference.as_deref());
@@ -111,14 +115,6 @@ fn characteristics(reader: &mut Reader<'_, '_>, payment: &mut Payment) -> Result
     payment.exchange_target_currency = reader.text(&TARGET_CURRENCY);
     payment.exchange_unit_currency = reader.text(&UNIT_CURRENCY);
     Ok(())
-}
-
-/// What the entry was matched with: a member in v1, the first of a list in v2.
-fn reconciled_with(reader: &mut Reader<'_, '_>, payment: &mut Payment) {
-    let attached = reader.record.get("attachedTransactables").items().first();
-    let attached = |name| party::owned(attached.and_then(|first| first.get(name).text()));
-    payment.reconciled_with_type = reader.text(&RECONCILED_TYPE).or_else(|| attached("type"));
-    payment.reconciled_with_id = reader.text(&RECONCILED_ID).or_else(|| attached("id"));
 }
 
 /// Type, direction and status: as sent where the record says them itself, else derived.
