@@ -64,6 +64,14 @@ impl Planned {
         &self.workspace.config.kafka.topic_prefix
     }
 
+    /// What its log lines are marked with, if it has a name.
+    pub fn span(&self) -> tracing::Span {
+        match self.name() {
+            Some(_) => tracing::error_span!("workspace", prefix = self.prefix()),
+            None => tracing::Span::none(),
+        }
+    }
+
     /// Whether Atlar can be read.
     pub fn has_credentials(&self) -> bool {
         self.workspace.config.atlar.credentials.is_some()

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex as Turn, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::connectors::{ConnectorFile, Kept, Planned, id_of};
@@ -128,11 +129,12 @@ impl Host {
         let id = kept.map_or_else(|| id_of(prefix), |kept| kept.id);
         self.members().insert(id, member.clone());
         let host = self.clone();
-        self.0.group.start(async move {
+        let work = async move {
             let outcome = host.run_member(id, &member).await;
             host.member_ended(id, &member, outcome);
             Ok(())
-        });
+        };
+        self.0.group.start(work.instrument(planned.span()));
     }
 
     /// Runs until it is stopped, or until every member has failed: then with the failure of the

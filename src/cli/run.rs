@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::connectors::Hosted;
 use super::{ConfigArgs, Context, values};
@@ -103,7 +104,8 @@ async fn once(
         let status = Status::new(settings.clock.clone(), planned.prefix());
         workspace::run(&settings, &reading, mode, &status, stop, args.drain_timeout).await
     };
-    let outcomes = futures::future::join_all(planned.iter().map(run)).await;
+    let runs = planned.iter().map(|planned| run(planned).instrument(planned.span()));
+    let outcomes = futures::future::join_all(runs).await;
     let mut first = Ok(Ended::Listed);
     for (planned, outcome) in planned.iter().zip(outcomes) {
         match outcome {
