@@ -34,7 +34,7 @@ use crate::publish::Names;
 use crate::recover::Pinned;
 use crate::secret::{Credentials, Secret, SharedCredentials};
 use crate::simulator::{self, LifeEvent, Simulator};
-use crate::status::Status;
+use crate::status::{Board, Status};
 use crate::supervise::{Signal, Signals};
 use crate::telemetry;
 
@@ -123,8 +123,9 @@ async fn world(
     })?;
     let settings = settings(&broker, names, registry_url, folder.path(), clock.clone());
     let reading = reading(&simulator);
-    let status = Status::new(clock, PREFIX);
-    let served = serve_on(args.listen, None, &status).await?;
+    let board = Board::new(clock);
+    let status = board.add(None, PREFIX);
+    let served = serve_on(args.listen, None, &board, None).await?;
     let stop = CancellationToken::new();
     let patience = Patience { patient: false, stop: stop.clone(), status: None };
     app::setup::setup(&settings, &patience, How::default()).await?;
