@@ -157,14 +157,18 @@ fn left_out() -> Vec<String> {
 /// The documented form of a key.
 fn form(key: &str) -> String {
     let key = key.strip_prefix(PREFIX).unwrap();
-    match key.strip_prefix("identifier") {
-        Some(rest) => {
-            let last = rest.rsplit('/').next().unwrap();
-            let numbered = last.parse::<u32>().is_ok_and(|number| number > 1);
-            let number = if numbered { "/2" } else { "" };
-            format!("identifier/<market>/<type>{number}")
+    let Some(rest) = key.strip_prefix("identifier") else { return key.to_owned() };
+    let mut parts: Vec<&str> = rest.split('/').collect();
+    let numbered = parts.last().is_some_and(|last| last.parse().is_ok_and(|count: u32| count > 1));
+    if numbered {
+        parts.pop();
+    }
+    match parts.as_slice() {
+        // A number without a market, a type, or both.
+        [""] | ["", _] | ["", _, _] => {
+            format!("identifier/<market>/<type>{}", if numbered { "/2" } else { "" })
         }
-        None => key.to_owned(),
+        _ => key.to_owned(),
     }
 }
 
