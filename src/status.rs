@@ -3,6 +3,8 @@
 //!
 //! No names, no account numbers, no amounts: ids and counts only.
 
+mod board;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +16,8 @@ use crate::clock::Clock;
 use crate::domain::Entity;
 use crate::publish::Batch;
 use crate::recover::Report;
+
+pub use board::{Board, Overview};
 
 /// Entries of the change feed.
 const FEED_MAX: usize = 50;
@@ -83,8 +87,10 @@ pub struct Snapshot {
     pub started_ms: i64,
     pub now_ms: i64,
     pub topic_prefix: String,
-    /// `acquiring`, `ready`, `stopped`, or what it waits for.
+    /// `acquiring`, `ready`, `stopped`, `failed: ` and why, or what it waits for.
     pub phase: String,
+    /// What an operator can do about a failure.
+    pub hint: Option<String>,
     pub session: Option<String>,
     /// Acquisitions since the process began.
     pub acquisitions: u64,
@@ -141,6 +147,13 @@ impl Status {
         if inner.phase != phase {
             phase.clone_into(&mut inner.phase);
         }
+    }
+
+    /// It cannot go on, and says no more.
+    pub fn failed(&self, why: &str, hint: &str) {
+        let mut inner = self.lock();
+        inner.phase = format!("failed: {why}");
+        inner.hint = Some(hint.to_owned());
     }
 
     pub fn acquired(&self, report: &Report, entities: usize, batch_no: u64) {

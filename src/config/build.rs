@@ -45,6 +45,9 @@ pub(super) fn build(resolution: &Resolution) -> Result<Config, Failure> {
         store: StoreOptions {
             path: values.path_if_set("store.path").ok_or_else(|| mismatch("store.path"))?,
         },
+        connector_file: values
+            .path_if_set("connectorFile")
+            .ok_or_else(|| mismatch("connectorFile"))?,
         http: HttpOptions {
             listen: match resolution.value("http.listen") {
                 Some(Value::Address(address)) => *address,

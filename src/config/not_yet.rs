@@ -26,7 +26,6 @@ const NOT_YET: &[NotYet] = &[
         values: &["OAUTHBEARER"],
         feature: "authenticate by tokens",
     },
-    all("connectorFile", "install connectors"),
     all("sweep.*", "stop a listing early"),
     // `deletes.enabled = false` is what happens anyway as long as this version deletes nothing.
     all("deletes.listings", "publish deletes"),
@@ -37,7 +36,6 @@ const NOT_YET: &[NotYet] = &[
     all("events.latestTopics", "write compacted topics"),
     all("events.allowNullBefore", "publish `before`"),
     all("webhook.*", "receive webhooks"),
-    all("workspaces.*", "read several workspaces"),
 ];
 
 fn entry_of(key: &Key) -> Option<&'static NotYet> {
@@ -93,7 +91,8 @@ mod tests {
         assert!(refused("apiVersion", "v2") && !refused("apiVersion", "v1"));
         assert!(refused("deletes.listings", "4") && !refused("deletes.listings", "3"));
         assert!(!refused("deletes.enabled", "false") && !refused("deletes.enabled", "true"));
-        assert!(refused("webhook.listen", "127.0.0.1:1") && refused("workspaces.*", "x"));
+        assert!(refused("webhook.listen", "127.0.0.1:1"));
+        assert!(refused("workspaces.b.webhook.listen", "127.0.0.1:1"));
         assert!(refused("streams.payments.deletes.minAge", "1m"));
         assert!(!refused("streams.payments.pollingPeriod", "1m"));
         assert!(!refused("externalPayments.source", "off"));

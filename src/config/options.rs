@@ -30,6 +30,8 @@ pub struct Config {
     pub events: EventOptions,
     /// Local store.
     pub store: StoreOptions,
+    /// Where installed connectors are kept.
+    pub connector_file: PathBuf,
     /// Status page, metrics, API.
     pub http: HttpOptions,
     /// Log lines.

@@ -55,6 +55,9 @@ async fn records_of_equal_meaning_are_no_difference() {
     assert_eq!(moved, Moved::Accepted);
     bench.session_after(session).await;
     assert_eq!(bench.known().await.generation("counterparties"), Some(V2));
+    let accounts = stream("external-accounts").in_generation(V2);
+    let facts = ["a", "b", "c"].map(|id| external(&format!("e-{id}"), id));
+    bench.list(&accounts, &facts).await.unwrap();
     // The new generation is a batch of its own.
     let state = log.0.lock().unwrap().state.clone();
     let at = state
@@ -65,10 +68,6 @@ async fn records_of_equal_meaning_are_no_difference() {
         (state[at - 1].key.as_slice(), state[at + 1].key.as_slice()),
         (&b"\0S"[..], &b"\0M"[..])
     );
-
-    let accounts = stream("external-accounts").in_generation(V2);
-    let facts = ["a", "b", "c"].map(|id| external(&format!("e-{id}"), id));
-    bench.list(&accounts, &facts).await.unwrap();
     let before = log.changes().len();
     // A page of the old generation that was on its way is not judged any more.
     assert!(bench.list(&list, &old).await.is_err());
