@@ -23,9 +23,11 @@ mod rules;
 const PAGE: &str = "docs/mapping.md";
 const PREFIX: &str = "com.atlar.spec/";
 
-/// Records in the order of the page, the entity whose schema has them, and the members below which
-/// they lie in each generation.
-const RECORDS: &[(&str, Entity, &[(Entity, [&str; 2])])] = &[
+/// An entity, and the member below which a record lies in it in each generation.
+type Place = (Entity, [&'static str; 2]);
+
+/// Records in the order of the page, the entity whose schema has them, and where they lie.
+const RECORDS: &[(&str, Entity, &[Place])] = &[
     ("Account", Entity::Account, &[(Entity::Account, ["", ""])]),
     ("Counterparty", Entity::Counterparty, &[(Entity::Counterparty, ["", ""])]),
     (
@@ -70,11 +72,7 @@ fn table_of(record: &str, entity: Entity) -> BTreeMap<&'static str, Field> {
 }
 
 /// The members a field is read from, in order; a mark on those that Atlar does not document.
-fn sources(
-    field: Option<&Field>,
-    generation: Generation,
-    places: &[(Entity, [&str; 2])],
-) -> String {
+fn sources(field: Option<&Field>, generation: Generation, places: &[Place]) -> String {
     let paths = field.map_or(&[][..], |field| field.paths(generation));
     let at = usize::from(generation == Generation::V2);
     let source = |path: &&str| {
