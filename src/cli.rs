@@ -4,6 +4,7 @@
 //! [`Failure`], whose code becomes the process's exit code.
 
 pub mod config;
+pub mod connectors;
 pub mod demo;
 pub mod render;
 pub mod run;
@@ -12,6 +13,7 @@ pub mod simulate;
 pub mod tail;
 pub mod values;
 
+use crate::app::connectors::Planned;
 use crate::config::{Environment, Override, Sources, file_to_read};
 use crate::failure::{ExitCode, Failure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -116,6 +118,35 @@ impl ConfigArgs {
             overrides: self.overrides.clone(),
             environment: environment.clone(),
         }
+    }
+}
+
+/// The flag of commands that are about one workspace.
+#[derive(Debug, Args)]
+pub struct WorkspaceArg {
+    /// The workspace: a name below `workspaces`, or of an installed connector [default: that of the
+    /// top-level keys].
+    #[arg(long, value_name = "NAME")]
+    pub workspace: Option<String>,
+}
+
+impl WorkspaceArg {
+    /// The workspace that is meant.
+    pub fn select(&self, planned: Vec<Planned>) -> Result<Planned, Failure> {
+        let names: Vec<String> =
+            planned.iter().filter_map(|planned| planned.name().map(str::to_owned)).collect();
+        let wanted = self.workspace.as_deref();
+        planned.into_iter().find(|planned| planned.name() == wanted).ok_or_else(|| {
+            let what = match wanted {
+                Some(name) => format!("there is no workspace named {name}"),
+                None => "there are several workspaces, all with a name".to_owned(),
+            };
+            let hint = match names.is_empty() {
+                true => "leave --workspace out: there is one, without a name".to_owned(),
+                false => format!("use --workspace with one of {}", names.join(", ")),
+            };
+            Failure::usage(what, hint)
+        })
     }
 }
 

@@ -14,13 +14,18 @@
 //! `null` in JSON. White space around a text does not belong to it. Paths are relative to the
 //! working directory. A secret is a value or a file that holds it (`secretFile`); it is never taken
 //! from the command line and never shown.
+//!
+//! `workspaces.<name>` holds the same keys for a further workspace; what it does not set is as at
+//! the top level.
 
 mod build;
 mod check;
 mod choice;
+mod deployment;
 mod document;
 mod environment;
 mod fault;
+mod install;
 pub mod keys;
 mod kind;
 mod layers;
@@ -32,16 +37,18 @@ mod resolution;
 mod secret_source;
 mod source;
 pub mod template;
+mod workspaces;
 
 pub use check::is_loopback;
 pub use choice::{
     ApiVersion, Auth, ExternalPaymentsSource, KeyFormat, LogFormat, LogLevel, Mechanism, Protocol,
 };
+pub use deployment::{Deployment, Workspace};
 pub use environment::{CONFIG_VARIABLE, Environment, PREFIX, variable_of};
 pub use kind::{Kind, address, duration, spelled};
 pub use options::{
     AtlarOptions, Config, Credentials, DeleteOptions, EventOptions, HttpOptions, KafkaOptions,
-    LogOptions, RegistryOptions, RequestOptions, SecurityOptions, StoreOptions,
+    LogOptions, NarrowingOptions, RegistryOptions, RequestOptions, SecurityOptions, StoreOptions,
 };
 pub use resolution::{DEFAULT_FILE, Line, Resolution, file_to_read};
 pub use secret_source::SecretSource;
@@ -78,8 +85,10 @@ impl std::fmt::Debug for Override {
 /// What a command cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// It reads Atlar: access key and secret must be there.
+    /// It reads Atlar: some workspace must have access key and secret, or be an installed connector.
     Credentials,
+    /// It reads Atlar once a connector is installed: nobody needs credentials yet.
+    Install,
     /// It works without credentials.
     Nothing,
 }

@@ -141,15 +141,20 @@ impl Failure {
         self
     }
 
-    /// The machine-readable form for `-o json`: `code`, `message`, `hint`, and `details` if any.
-    pub fn to_json(&self) -> serde_json::Value {
+    /// What was tried and why it failed, in one line.
+    pub fn message(&self) -> String {
         let mut message = self.what.clone();
         for cause in self.causes() {
             message.push_str(": ");
             message.push_str(&cause);
         }
+        message
+    }
+
+    /// The machine-readable form for `-o json`: `code`, `message`, `hint`, and `details` if any.
+    pub fn to_json(&self) -> serde_json::Value {
         let mut json = serde_json::json!({
-            "code": self.code.number(), "message": message, "hint": self.hint,
+            "code": self.code.number(), "message": self.message(), "hint": self.hint,
         });
         if !self.details.is_empty() {
             json["details"] = serde_json::json!(self.details);

@@ -1,8 +1,8 @@
 //! What the process shows over HTTP: the status page, its JSON, the probes and the metrics.
 //!
-//! Every page is made from one [`Status`] snapshot, so that all of them tell the same. Nothing here
-//! asks Kafka or Atlar, so none of it hangs or fails when they do. With an admin token everything
-//! but the two probes asks for it.
+//! Every page is made from one look at the [`Board`], so that all of them tell the same. None of them
+//! asks Kafka or Atlar, so none hangs or fails when they do. With an admin token everything but the
+//! two probes asks for it. [`connectors`] holds the routes that change something.
 //!
 //! | path | answer |
 //! |---|---|
@@ -11,16 +11,20 @@
 //! | `/livez` | 200 while the process runs |
 //! | `/readyz` | 200, or 503 and why not |
 //! | `/metrics` | OpenMetrics text; `docs/metrics.md` lists them |
+//! | `/api/payments/v3/connectors` and below | `docs/connectors.md` |
 
 mod answer;
 mod assets;
+pub mod connectors;
 mod gate;
 mod metrics;
 mod updates;
 mod view;
 
+use std::fmt::Write as _;
 use std::future::{Future, IntoFuture};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -32,10 +36,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::secret::Secret;
-use crate::status::Status;
+use crate::status::Board;
+use connectors::Connectors;
 use gate::{Gate, Passed};
 
-pub use view::{Level, Summary, View};
+pub use view::{Level, Summary, View, WorkspaceView};
 
 /// What connections may take to end after a stop. The page's streams end at once; this is for a
 /// client that does not read its answer.
@@ -46,12 +51,14 @@ const DRAIN: Duration = Duration::from_secs(3);
 pub struct Options {
     /// What everything but `/livez` and `/readyz` asks for; none: anybody who can connect may look.
     pub admin_token: Option<Secret>,
-    pub status: Status,
+    pub board: Board,
+    /// Who answers the routes of connectors; none: there are no such routes.
+    pub connectors: Option<Arc<dyn Connectors>>,
 }
 
 #[derive(Clone)]
 struct Shared {
-    status: Status,
+    board: Board,
     stop: CancellationToken,
 }
 
@@ -71,7 +78,7 @@ pub fn serve(
 /// the event streams.
 pub fn router(options: Options, more: Router, stop: &CancellationToken) -> Router {
     let gate = Gate::new(options.admin_token);
-    let shared = Shared { status: options.status, stop: stop.clone() };
+    let shared = Shared { board: options.board, stop: stop.clone() };
     let probes = Router::new().route("/livez", get(live)).route("/readyz", get(ready));
     let pages = Router::new()
         .merge(assets::routes())
@@ -81,6 +88,7 @@ pub fn router(options: Options, more: Router, stop: &CancellationToken) -> Route
         .merge(probes.with_state(shared.clone()))
         .with_state(shared);
     pages
+        .merge(options.connectors.map(connectors::routes).unwrap_or_default())
         .merge(more)
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
@@ -115,27 +123,39 @@ async fn live() -> &'static str {
 }
 
 /// Who has not shown the token learns the kind of the reason only: the rest may hold addresses of
-/// brokers and ids of accounts.
+/// brokers and ids of accounts. Of several workspaces, those that are not ready are named.
 async fn ready(State(shared): State<Shared>, Extension(passed): Extension<Passed>) -> Response {
-    let snapshot = shared.status.snapshot();
-    let Some(reason) = snapshot.not_ready() else { return "ready\n".into_response() };
-    let reason = match passed {
-        Passed::Yes => reason,
-        Passed::OnlyProbes => view::Phase::of(&snapshot.phase).reason().to_owned(),
-    };
-    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")).into_response()
+    let overview = shared.board.look();
+    let not_ready = overview.not_ready();
+    if not_ready.is_empty() {
+        return "ready\n".into_response();
+    }
+    let several = overview.workspaces.len() > 1;
+    let mut text = String::new();
+    for (snapshot, reason) in not_ready {
+        let reason = match passed {
+            Passed::Yes => reason.as_str(),
+            Passed::OnlyProbes => view::Phase::of(&snapshot.phase).reason(),
+        };
+        // Writing to a String cannot fail.
+        let _ = match several {
+            true => writeln!(text, "not ready: {}: {reason}", snapshot.topic_prefix),
+            false => writeln!(text, "not ready: {reason}"),
+        };
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
 }
 
 async fn status(State(shared): State<Shared>) -> Response {
-    answer::json(StatusCode::OK, &View::of(shared.status.snapshot()))
+    answer::json(StatusCode::OK, &View::of(shared.board.look()))
 }
 
 async fn stream(State(shared): State<Shared>) -> Response {
-    updates::stream(shared.status, shared.stop)
+    updates::stream(shared.board, shared.stop)
 }
 
 async fn scrape(State(shared): State<Shared>) -> Response {
-    match metrics::text(shared.status.snapshot()) {
+    match metrics::text(shared.board.look()) {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(_) => answer::error(
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -18,30 +18,38 @@ pub mod status;
 mod account;
 mod balance;
 mod counterparty;
+mod external_account;
 mod external_payment;
 mod joins;
+mod known;
 mod metadata;
 mod note;
 mod party;
 mod payment;
+mod same;
 
 use std::borrow::Cow;
 
-use crate::domain::{Entity, Generation, Record};
+use crate::domain::{Entity, ExternalAccount, Generation, Record};
 use crate::json::Json;
 
-pub use balance::balance_id;
+pub use balance::{balance_id, embedded_balance, embedded_balance_raw};
+pub use external_account::{external_account, needs_external_accounts};
 pub use field::Field;
 pub use joins::{counterparty_identifiers, own_identifiers, third_party, third_party_of};
+pub use known::is_documented;
 pub use note::Note;
+pub use same::{LEFT_OUT, LEFT_OUT_OF_DIRECT_DEBITS, WORDS, same_meaning};
 
 /// What other lists say about this record.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Joined<'a> {
     /// Account: the name of the third party that [`third_party_of`] names.
     pub bank_name: Option<&'a str>,
     /// Payment: one of [`counterparty_identifiers`] is one of another own account's.
     pub own_counterparty: bool,
+    /// Counterparty: its accounts from their own list, where [`needs_external_accounts`].
+    pub external_accounts: &'a [ExternalAccount],
     /// External payment: the list it was read from, as in `externalPayments.source`.
     pub source_resource: Option<&'a str>,
     /// Balance: the account it was embedded in, where it does not name one itself.
@@ -98,10 +106,11 @@ pub fn map(
         return Err(Error::NotAnObject);
     }
     let mut reader = field::Reader::new(record, generation);
+    let odd = known::oddities(record, entity, generation, joined.source_resource);
     let raw = raw.map(str::to_owned);
     let record = match entity {
         Entity::Account => account::map(&mut reader, joined, raw).map(Record::from),
-        Entity::Counterparty => counterparty::map(&mut reader, raw).map(Record::from),
+        Entity::Counterparty => counterparty::map(&mut reader, joined, raw).map(Record::from),
         Entity::Payment => payment::map(&mut reader, joined, raw).map(Record::from),
         Entity::ExternalPayment => {
             external_payment::map(&mut reader, joined, raw).map(Record::from)
@@ -112,7 +121,7 @@ pub fn map(
         id: record.id().to_owned(),
         organization_id: record.organization_id().map(str::to_owned),
         version: record.version(),
-        notes: reader.into_notes(),
+        notes: reader.into_notes(odd),
         record,
     })
 }
@@ -160,4 +169,21 @@ pub fn fields(entity: Entity) -> &'static [Field] {
         Entity::ExternalPayment => external_payment::FIELDS,
         Entity::Balance => balance::FIELDS,
     }
+}
+
+/// Members that go into `metadata`, and with it into no field of their own.
+pub fn sent_fields(entity: Entity) -> &'static [Field] {
+    match entity {
+        Entity::Account => account::SENT,
+        Entity::Counterparty => counterparty::SENT,
+        Entity::Payment => payment::SENT,
+        Entity::ExternalPayment => external_payment::SENT,
+        Entity::Balance => &[],
+    }
+}
+
+/// The mapping tables of records inside others: a bank account of a counterparty, the other side
+/// of a payment. Their members lie below the member that the field itself is read from.
+pub fn fields_inside() -> [(&'static str, &'static [Field]); 2] {
+    [("ExternalAccount", external_account::FIELDS), ("Party", party::FIELDS)]
 }

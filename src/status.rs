@@ -3,6 +3,8 @@
 //!
 //! No names, no account numbers, no amounts: ids and counts only.
 
+mod board;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +16,8 @@ use crate::clock::Clock;
 use crate::domain::Entity;
 use crate::publish::Batch;
 use crate::recover::Report;
+
+pub use board::{Board, Overview};
 
 /// Entries of the change feed.
 const FEED_MAX: usize = 50;
@@ -56,6 +60,16 @@ pub struct StreamStatus {
     pub total: Tally,
 }
 
+impl StreamStatus {
+    /// Its listing was complete, and all that came of it is committed.
+    pub fn is_fresh(&mut self, now_ms: i64) {
+        self.state = StreamState::Fresh;
+        self.fresh_ms = Some(now_ms);
+        self.error = None;
+        self.hint = None;
+    }
+}
+
 /// An entry of the change feed.
 #[derive(Debug, Clone, Serialize)]
 pub struct FeedEntry {
@@ -73,8 +87,10 @@ pub struct Snapshot {
     pub started_ms: i64,
     pub now_ms: i64,
     pub topic_prefix: String,
-    /// `acquiring`, `ready`, `stopped`, or what it waits for.
+    /// `acquiring`, `ready`, `stopped`, `failed: ` and why, or what it waits for.
     pub phase: String,
+    /// What an operator can do about a failure.
+    pub hint: Option<String>,
     pub session: Option<String>,
     /// Acquisitions since the process began.
     pub acquisitions: u64,
@@ -133,6 +149,13 @@ impl Status {
         }
     }
 
+    /// It cannot go on, and says no more.
+    pub fn failed(&self, why: &str, hint: &str) {
+        let mut inner = self.lock();
+        inner.phase = format!("failed: {why}");
+        inner.hint = Some(hint.to_owned());
+    }
+
     pub fn acquired(&self, report: &Report, entities: usize, batch_no: u64) {
         let mut inner = self.lock();
         inner.session = Some(report.session.to_string());
@@ -151,15 +174,15 @@ impl Status {
         inner.committing = newest
             .map(|event| FeedEntry {
                 at_ms,
-                op: event.op.as_str(),
-                entity: event.entity.as_str(),
+                op: event.what.op(),
+                entity: event.what.name(),
                 id: String::from_utf8_lossy(&event.key).into_owned(),
                 change_no: event.change_no,
             })
             .collect();
         inner.committing_by_entity.clear();
         for event in &batch.events {
-            *inner.committing_by_entity.entry(event.entity.as_str()).or_default() += 1;
+            *inner.committing_by_entity.entry(event.what.name()).or_default() += 1;
         }
     }
 
@@ -191,6 +214,19 @@ impl Status {
             Some(stream) => change(stream),
             None => change(inner.streams.entry(name.to_owned()).or_default()),
         }
+    }
+
+    /// A listing of the stream begins.
+    pub fn listing_started(&self, name: &str) {
+        self.stream(name, |status| {
+            status.state = StreamState::Listing;
+            status.listing = Tally::default();
+        });
+    }
+
+    /// The stream was a placeholder for another one.
+    pub fn forget_stream(&self, name: &str) {
+        self.lock().streams.remove(name);
     }
 
     pub fn observed(&self, stream: &str, tally: &Tally) {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::failure::Failure;
 
@@ -36,19 +37,21 @@ impl Group {
         self.stop.clone()
     }
 
-    /// Starts a task. A failure of it stops the group and is what the group reports.
+    /// Starts a task. A failure of it stops the group and is what the group reports. Its log lines
+    /// say what those of its starter say.
     pub fn start<F>(&self, task: F)
     where
         F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
         let (fatal, stop) = (self.fatal.clone(), self.stop.clone());
-        self.tracker.spawn(async move {
+        let work = async move {
             if let Err(failure) = task.await {
                 // Full: another failure was first.
                 let _ = fatal.try_send(failure);
                 stop.cancel();
             }
-        });
+        };
+        self.tracker.spawn(work.in_current_span());
     }
 
     /// Waits until every task has ended. Call it when no more tasks will be started.

@@ -1,7 +1,8 @@
 //! Log lines: to stderr, text on a terminal, else one JSON object per line.
 //!
 //! The level counts for this program alone. Libraries stay at warnings whatever it is, because at
-//! lower levels some of them log requests, and with them credentials.
+//! lower levels some of them log requests, and with them credentials. Lines about a workspace that
+//! has a name carry its topic prefix, as the span `workspace`.
 
 use crate::config::{LogFormat, LogLevel, LogOptions};
 use crate::failure::Failure;
@@ -39,7 +40,8 @@ where
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        .with_current_span(false)
+        .with_current_span(true)
+        .with_span_list(false)
         .with_env_filter(filter(level))
         .with_writer(writer)
         .finish()
@@ -107,6 +109,22 @@ mod tests {
         assert_eq!(line["message"], "listing complete");
         assert_eq!(line["stream"], "accounts");
         assert_eq!(line["level"], "INFO");
+    }
+
+    #[test]
+    fn lines_of_a_workspace_name_it() {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let subscriber = json_lines(LogLevel::Error, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::error_span!("workspace", prefix = "bank.east");
+            span.in_scope(|| tracing::error!("lost"));
+            tracing::error!("alone");
+        });
+        let lines: Vec<serde_json::Value> =
+            buffer.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines[0]["span"]["prefix"], "bank.east");
+        assert_eq!(lines[1].get("span"), None);
     }
 
     #[test]

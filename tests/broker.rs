@@ -24,6 +24,8 @@ mod waiting;
 #[path = "support/workspace.rs"]
 mod workspace;
 
+#[path = "broker/connectors.rs"]
+mod connectors;
 #[path = "broker/consumer.rs"]
 mod consumer;
 #[path = "broker/dry_run.rs"]
@@ -38,6 +40,8 @@ mod rivals;
 mod secure;
 #[path = "broker/setup.rs"]
 mod setup;
+#[path = "broker/several.rs"]
+mod several;
 #[path = "broker/stop.rs"]
 mod stop;
 #[path = "broker/store.rs"]

@@ -9,7 +9,8 @@
 
 use atlar_ingestor::config::template;
 use atlar_ingestor::config::{
-    self, Auth, Config, Environment, Needs, Override, Protocol, Resolution, Sources,
+    self, Auth, Config, Deployment, Environment, Needs, Override, Protocol, Resolution, Sources,
+    Workspace,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -62,7 +63,7 @@ fn faults_of_files_are_shown_as_in_the_texts_beside_them() {
         compare(&PathBuf::from(format!("{}.txt", file.display())), &shown, &mut wrong);
         count += 1;
     }
-    assert_eq!(count, 15);
+    assert_eq!(count, 16);
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
@@ -92,10 +93,40 @@ fn faults_of_variables_and_flags_name_them() {
          use `kafka.groupId`",
     );
     check(
-        &[("ATLAR_INGESTOR_WORKSPACES__SECOND__SECRET", "hunter2")],
+        &[("ATLAR_INGESTOR_WORKSPACES__NORTH_2__SECRET", "hunter2")],
         &[],
-        "error: ATLAR_INGESTOR_WORKSPACES__SECOND__SECRET: this version cannot read several \
-         workspaces yet\n  take it out",
+        "error: ATLAR_INGESTOR_WORKSPACES__NORTH_2__SECRET: `workspaces.north-2.accessKey` is \
+         missing\n  set `workspaces.north-2.accessKey` or `workspaces.north-2.accessKeyFile` in the \
+         file, or ATLAR_INGESTOR_WORKSPACES__NORTH_2__ACCESS_KEY or \
+         ATLAR_INGESTOR_WORKSPACES__NORTH_2__ACCESS_KEY_FILE",
+    );
+    let credentials = [
+        ("ATLAR_INGESTOR_WORKSPACES__B__ACCESS_KEY", "AK-hunter1"),
+        ("ATLAR_INGESTOR_WORKSPACES__B__SECRET", "hunter2"),
+    ];
+    check(
+        &[&credentials[..], &[("ATLAR_INGESTOR_WORKSPACES__B__PAGE_SIZ", "5")]].concat(),
+        &[],
+        "error: ATLAR_INGESTOR_WORKSPACES__B__PAGE_SIZ: no key has this name\n  did you mean \
+         ATLAR_INGESTOR_WORKSPACES__B__PAGE_SIZE?",
+    );
+    check(
+        &credentials,
+        &[("workspaces.b.http.listen", "127.0.0.1:1")],
+        "error: --set workspaces.b.http.listen: this key is for the whole process, not for one \
+         workspace\n  set it at the top level",
+    );
+    check(
+        &credentials,
+        &[("workspaces.b.secret", "hunter2")],
+        "error: --set workspaces.b.secret: a secret on the command line can be seen by everybody\n  \
+         use ATLAR_INGESTOR_WORKSPACES__B__SECRET, or `workspaces.b.secretFile` with the path of a \
+         file",
+    );
+    check(
+        &credentials,
+        &[("workspaces.b", "x")],
+        "error: --set workspaces.b: this is a table\n  set one of the keys in it",
     );
     check(
         &[("ATLAR_INGESTOR_POLLING_PERIOD", "30")],
@@ -194,6 +225,103 @@ fn every_key_arrives_where_it_belongs() {
     assert_eq!(config.registry.urls.len(), 2);
     assert_eq!(config.http.admin_token.as_ref().unwrap().secret.expose_secret(), "hunter6");
     compare_debug("valid/full.debug", &format!("{config:#?}\n"));
+}
+
+#[test]
+fn workspaces_have_the_rest_from_the_top_level() {
+    let found = Deployment::load(&sources(Some("valid/workspaces.toml"), &[], &[]), Needs::Nothing);
+    let found = found.unwrap_or_else(|failure| panic!("{failure}"));
+    let names: Vec<Option<&str>> = found.workspaces.iter().map(|w| w.name.as_deref()).collect();
+    assert_eq!(names, [None, Some("north"), Some("south-2")]);
+    let [top, north, south] = &found.workspaces[..] else { panic!("three") };
+    let prefixes = [top, north, south].map(|w| w.config.kafka.topic_prefix.as_str());
+    assert_eq!(prefixes, ["bank", "bank.north", "south"]);
+    let folders = [top, north, south].map(|w| w.config.store.path.to_str().unwrap());
+    assert_eq!(folders, ["./data", "./data/workspaces/north", "elsewhere"]);
+    let secrets = [top, north, south]
+        .map(|w| w.config.atlar.credentials().unwrap().secret.secret.expose_secret().to_owned());
+    assert_eq!(secrets, ["hunter2", "AK-hunter1", "hunter7"]);
+    let passwords = [top, north, south]
+        .map(|w| w.config.registry.password.as_ref().unwrap().secret.expose_secret().to_owned());
+    assert_eq!(passwords, ["hunter4", "hunter4", "AK-hunter1"]);
+    assert_eq!([top, north, south].map(|w| w.config.kafka.partitions), [3, 6, 3]);
+    assert_eq!([top, north, south].map(|w| w.config.atlar.page_size), [100, 100, 100]);
+    let minutes = |w: &&Workspace| w.config.atlar.polling_period_of("payments").as_secs() / 60;
+    assert_eq!([&top, &north, &south].map(minutes), [1, 1, 2]);
+    assert_eq!(north.config.atlar.polling_period, Duration::from_secs(300));
+    assert_eq!(north.config.atlar.base_url.as_str(), "https://api.atlar.com/");
+    assert_eq!(south.config.kafka.properties.len(), 2);
+
+    let shown = south.shown();
+    assert_eq!(shown["secret"], "***");
+    assert_eq!(shown["kafka"]["properties"]["linger.ms"], "20");
+    assert_eq!((&shown["pageSize"], &shown["pollingPeriod"]), (&100.into(), &"30m".into()));
+    assert!(!shown.to_string().contains("hunter"), "{shown}");
+    let lines = found.resolution.lines();
+    let line = |key: &str| lines.iter().find(|line| line.key == key).unwrap();
+    let prefix = line("workspaces.north.kafka.topicPrefix");
+    assert_eq!((prefix.value.as_deref(), prefix.origin.as_str()), (Some("bank.north"), "default"));
+    assert!(line("workspaces.south-2.baseUrl").origin.ends_with("workspaces.toml:28"));
+    assert_eq!(line("workspaces.south-2.secret").value.as_deref(), Some("***"));
+}
+
+#[test]
+fn workspaces_alone_need_no_credentials_at_the_top() {
+    let variables = [
+        ("ATLAR_INGESTOR_WORKSPACES__B__ACCESS_KEY", "AK"),
+        ("ATLAR_INGESTOR_WORKSPACES__B__SECRET", "hunter2"),
+    ];
+    let found = Deployment::load(&sources(None, &variables, &[]), Needs::Credentials).unwrap();
+    let names: Vec<Option<&str>> = found.workspaces.iter().map(|w| w.name.as_deref()).collect();
+    assert_eq!(names, [Some("b")]);
+    let half = [&variables[..], &[("ATLAR_INGESTOR_ACCESS_KEY", "AK")]].concat();
+    assert!(faults(&sources(None, &half, &[])).contains("error: `secret` is missing"));
+}
+
+#[test]
+fn an_install_call_is_checked_like_a_file() {
+    let base = Resolution::of(&sources(None, &[], &[]), Needs::Install);
+    let page = std::fs::read_to_string(format!("{FIXTURES}/valid/connector-page.json")).unwrap();
+    let installed = base.connector(&page).unwrap();
+    assert_eq!((installed.name.as_deref(), installed.config.atlar.page_size), (None, 100));
+    assert_eq!(installed.config.kafka.topic_prefix, "atlar");
+    let named = r#"{"name":"north","accessKey":"a","secret":"b"}"#;
+    let named = base.connector(named).unwrap();
+    assert_eq!(named.name.as_deref(), Some("north"));
+    assert_eq!(named.config.kafka.topic_prefix, "atlar.north");
+    assert_eq!(named.config.store.path, Path::new("./data/workspaces/north"));
+
+    let refused = |text: &str| base.connector(text).unwrap_err().join("\n");
+    let all = refused(
+        r#"{"name":"North","acessKey":"hunter1","secret":12345678,"pagesize":25,"pageSize":0,
+        "pollingPeriod":30,"baseUrl":"http://atlar.example.com","secretFile":"hunter2",
+        "kafka":{"bootstrapServers":"x:1"},"http":{"listen":"127.0.0.1:1"},
+        "workspaces":{"a":{"pageSize":5}},"sweep":{"lookback":"1h"}}"#,
+    );
+    let expected = [
+        "`accessKey` is missing",
+        "`name`: got the text \"North\" (a name is 1 to 40 characters of",
+        "unknown key `acessKey` (did you mean `accessKey`?)",
+        "`secret`: expected a text, got a number",
+        "unknown key `pagesize` (did you mean `pageSize`?)",
+        "`pageSize`: expected a whole number from 1 to 500, got 0",
+        "`pollingPeriod`: expected a duration like",
+        "`secretFile`: an install call cannot set this key",
+        "`kafka.bootstrapServers`: an install call cannot set this key",
+        "`http.listen`: an install call cannot set this key",
+        "`workspaces.a.pageSize`: an install call cannot set this key",
+        "`sweep.lookback`: this version cannot stop a listing early yet",
+        "`baseUrl`: plain http would show credentials",
+    ];
+    for text in expected {
+        assert!(all.contains(text), "{text} is missing:\n{all}");
+    }
+    assert_eq!(all.lines().count(), expected.len(), "{all}");
+    assert!(!all.contains("hunter") && !all.contains("12345678"), "{all}");
+    let syntax = refused("{\"accessKey\": \"a\",\n \"secret\": hunter2}");
+    assert!(syntax.starts_with("line 2, column ") && !syntax.contains("hunter"), "{syntax}");
+    assert!(refused("[]").contains("expected an object"));
+    assert!(refused("").contains("expected an object"));
 }
 
 fn compare_debug(name: &str, got: &str) {

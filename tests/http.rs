@@ -14,7 +14,7 @@ use atlar_ingestor::change::Tally;
 use atlar_ingestor::clock::Clock;
 use atlar_ingestor::http::{self, Options};
 use atlar_ingestor::secret::Secret;
-use atlar_ingestor::status::{Status, StreamState};
+use atlar_ingestor::status::{Board, Status, StreamState};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -29,6 +29,7 @@ const JSON: &str = "application/json";
 
 struct Server {
     address: String,
+    board: Board,
     status: Status,
     time_ms: Arc<AtomicI64>,
     stop: CancellationToken,
@@ -41,15 +42,17 @@ impl Server {
         let time_ms = Arc::new(AtomicI64::new(1_000));
         let read = Arc::clone(&time_ms);
         let clock = Clock::from_fn(move || read.load(Ordering::Relaxed));
-        let status = Status::new(clock, "bank");
+        let board = Board::new(clock);
+        let status = board.add(None, "bank");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        let options = Options { admin_token: token.map(Secret::new), status: status.clone() };
+        let admin_token = token.map(Secret::new);
+        let options = Options { admin_token, board: board.clone(), connectors: None };
         let serving = TaskTracker::new().spawn(http::serve(listener, options, stop.clone()));
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-        Server { address, status, time_ms, stop, serving, client }
+        Server { address, board, status, time_ms, stop, serving, client }
     }
 
     fn ask(&self, method: Method, path: &str) -> RequestBuilder {
@@ -207,6 +210,49 @@ async fn readiness_follows_the_status_and_liveness_does_not() {
 }
 
 #[tokio::test]
+async fn of_several_workspaces_those_that_are_not_ready_are_named() {
+    let server = Server::start(Some("open sesame")).await;
+    server.make_ready();
+    let second = server.board.add(Some("second"), "bank.second");
+    let third = server.board.add(Some("third"), "bank.third");
+    third.failed("broker 10.0.0.1 has no topics", "create them");
+    let shown = server.ask(Method::GET, "/readyz").bearer_auth("open sesame").send().await.unwrap();
+    assert_eq!(
+        shown.text().await.unwrap(),
+        "not ready: bank.second: starting\nnot ready: bank.third: failed: broker 10.0.0.1 has no \
+         topics\n"
+    );
+    let open = server.get("/readyz").await;
+    assert_eq!(open.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let named = "not ready: bank.second: starting\nnot ready: bank.third: failed\n";
+    assert_eq!(open.text().await.unwrap(), named);
+    let status = server.ask(Method::GET, "/status.json").bearer_auth("open sesame").send().await;
+    let status = json(status.unwrap()).await;
+    assert_eq!((&status["topic_prefix"], &status["phase"]), (&"bank".into(), &"ready".into()));
+    assert_eq!(status["summary"]["ready"], false);
+    assert_eq!(status["workspaces"]["bank.second"]["name"], "second");
+    assert_eq!(status["workspaces"]["bank.third"]["hint"], "create them");
+    second.phase("ready");
+    server.board.remove(Some("third"));
+    assert_eq!(server.get("/readyz").await.status(), StatusCode::OK);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_workspace_the_process_is_ready_for_its_first_connector() {
+    let server = Server::start(None).await;
+    server.board.remove(None);
+    assert_eq!(server.get("/readyz").await.text().await.unwrap(), "ready\n");
+    let status = json(server.get("/status.json").await).await;
+    assert_eq!(
+        (&status["summary"]["word"], &status["started_ms"]),
+        (&"Waiting".into(), &1_000.into())
+    );
+    assert_eq!(status["workspaces"], serde_json::json!({}));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn the_json_is_the_status_with_a_summary() {
     let server = Server::start(None).await;
     server.make_ready();
@@ -228,6 +274,9 @@ async fn the_json_is_the_status_with_a_summary() {
         ("/streams/accounts/listing/seen", Value::from(3)),
         ("/streams/accounts/total/new", Value::from(2)),
         ("/feed", Value::Array(vec![])),
+        ("/workspaces/bank/name", Value::Null),
+        ("/workspaces/bank/summary/ready", Value::from(true)),
+        ("/workspaces/bank/streams/accounts/state", Value::from("fresh")),
     ] {
         assert_eq!(status.pointer(pointer), Some(&expected), "{pointer}");
     }
@@ -244,11 +293,17 @@ async fn metrics_tell_the_same_as_the_json() {
     let metrics = server.get("/metrics").await.text().await.unwrap();
     assert!(metrics.ends_with("\n# EOF\n"), "{metrics}");
     for (pointer, sample) in [
-        ("/streams/accounts/total/new", r#"records_total{stream="accounts",verdict="new"}"#),
-        ("/streams/accounts/listing/seen", r#"listing_records{stream="accounts"}"#),
-        ("/batch_no", "batch_number"),
-        ("/batches", "batches_total"),
-        ("/entities", "state_entities"),
+        (
+            "/streams/accounts/total/new",
+            r#"records_total{workspace="bank",stream="accounts",verdict="new"}"#,
+        ),
+        (
+            "/streams/accounts/listing/seen",
+            r#"listing_records{workspace="bank",stream="accounts"}"#,
+        ),
+        ("/batch_no", r#"batch_number{workspace="bank"}"#),
+        ("/batches", r#"batches_total{workspace="bank"}"#),
+        ("/entities", r#"state_entities{workspace="bank"}"#),
     ] {
         let told = status.pointer(pointer).unwrap();
         let line = format!("\natlar_ingestor_{sample} {told}\n");
@@ -340,8 +395,9 @@ async fn a_stop_ends_open_streams() {
 
 #[tokio::test]
 async fn routes_of_others_are_behind_the_same_gate() {
-    let status = Status::new(Clock::from_fn(|| 0), "bank");
-    let options = Options { admin_token: Some(Secret::new("open sesame")), status };
+    let board = Board::new(Clock::from_fn(|| 0));
+    let admin_token = Some(Secret::new("open sesame"));
+    let options = Options { admin_token, board, connectors: None };
     let stop = CancellationToken::new();
     let more = axum::Router::new().route("/api/x", axum::routing::get(async || "more"));
     let app = http::router(options, more, &stop);

@@ -33,21 +33,33 @@ pub(super) async fn read_body(
     Ok(Some(body.freeze()))
 }
 
-/// Looks at an error body without failing over it: the status has said what matters.
-pub(super) async fn error_body(response: Response) -> ErrorBody {
-    let body = match read_body(response, ERROR_BODY_BYTES_MAX).await {
+/// The body of an error answer, empty where it cannot be had: the status has said what matters.
+pub(super) async fn error_bytes(response: Response) -> Bytes {
+    match read_body(response, ERROR_BODY_BYTES_MAX).await {
         Ok(Some(body)) => body,
-        Ok(None) | Err(_) => return ErrorBody::Other,
-    };
-    if body.trim_ascii_start().starts_with(b"<") {
+        Ok(None) | Err(_) => Bytes::new(),
+    }
+}
+
+/// Whose words an error answer speaks. Other servers have a `message` or a `status`, too; both,
+/// with the number of the status line, only Atlar is known to send.
+pub(super) fn error_body(status: u16, body: &[u8]) -> ErrorBody {
+    if is_html(body) {
         return ErrorBody::Html;
     }
-    match Json::parse(&body) {
-        Ok(json) if json.get("status").int().is_some() || json.get("message").text().is_some() => {
+    match Json::parse(body) {
+        Ok(json)
+            if json.get("status").int() == Some(i64::from(status))
+                && json.get("message").text().is_some() =>
+        {
             ErrorBody::Documented
         }
         _ => ErrorBody::Other,
     }
+}
+
+pub(super) fn is_html(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"<")
 }
 
 /// The id as sent, without characters that could forge a log line.

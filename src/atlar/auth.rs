@@ -1,13 +1,14 @@
 //! Which scheme a request is authenticated with, and what was learned about that.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::error::Unbuildable;
 use super::sign;
+use super::token::Token;
 use crate::secret::Credentials;
 
 /// What the operator asked for.
@@ -17,6 +18,8 @@ pub enum Auth {
     Auto,
     Hmac,
     Basic,
+    /// Client credentials, exchanged for access tokens that live some minutes.
+    OAuth2,
 }
 
 /// What one request carries.
@@ -24,6 +27,7 @@ pub enum Auth {
 pub enum Scheme {
     Hmac,
     Basic,
+    OAuth2,
 }
 
 impl fmt::Display for Scheme {
@@ -31,6 +35,7 @@ impl fmt::Display for Scheme {
         f.write_str(match self {
             Scheme::Hmac => "hmac",
             Scheme::Basic => "basic",
+            Scheme::OAuth2 => "oauth2",
         })
     }
 }
@@ -53,6 +58,7 @@ impl Authenticator {
         match self.auth {
             Auth::Hmac => Scheme::Hmac,
             Auth::Basic => Scheme::Basic,
+            Auth::OAuth2 => Scheme::OAuth2,
             Auth::Auto => self.accepted.get().copied().unwrap_or(Scheme::Hmac),
         }
     }
@@ -83,10 +89,18 @@ impl Authenticator {
     }
 }
 
+/// What a request shows to prove who asks.
+#[derive(Debug)]
+pub(super) enum Proof {
+    Hmac,
+    Basic,
+    Bearer(Arc<Token>),
+}
+
 /// The headers that authenticate a request without a body. `path` and `query` are the bytes of
 /// the request line.
 pub(super) fn headers(
-    scheme: Scheme,
+    proof: &Proof,
     credentials: &Credentials,
     method: &Method,
     (path, query): (&str, &str),
@@ -94,20 +108,26 @@ pub(super) fn headers(
 ) -> Result<HeaderMap, Unbuildable> {
     let Credentials { access_key, secret } = credentials;
     let mut headers = HeaderMap::with_capacity(2);
-    let authorization = match scheme {
-        Scheme::Basic => sign::basic(access_key, secret),
-        Scheme::Hmac => {
+    let authorization = match proof {
+        Proof::Bearer(token) => token.authorization(),
+        Proof::Basic => sensitive(&sign::basic(access_key, secret))?,
+        Proof::Hmac => {
             let signed =
                 sign::hmac(access_key, secret, method.as_str(), path, query, timestamp, b"");
             let name = HeaderName::from_static(sign::TIMESTAMP_HEADER);
             headers.insert(name, value(&signed.timestamp)?);
-            signed.authorization
+            sensitive(&signed.authorization)?
         }
     };
-    let mut authorization = value(&authorization)?;
-    authorization.set_sensitive(true);
     headers.insert(AUTHORIZATION, authorization);
     Ok(headers)
+}
+
+/// A header's value that no log and no `Debug` shows.
+pub(super) fn sensitive(text: &str) -> Result<HeaderValue, Unbuildable> {
+    let mut value = value(text)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 fn value(text: &str) -> Result<HeaderValue, Unbuildable> {

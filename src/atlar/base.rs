@@ -43,10 +43,16 @@ impl Base {
         self.is_https() || host == "localhost" || address.is_ok_and(|ip| ip.is_loopback())
     }
 
+    /// The URL of a path, which begins with `/`.
+    pub(super) fn below(&self, path: &str) -> Url {
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}{path}", self.path));
+        url
+    }
+
     /// The URL of one page. Its `path()` and `query()` are the bytes of the request line.
     pub(super) fn page(&self, list: &ListRequest, limit: u32, token: Option<&str>) -> Url {
-        let mut url = self.url.clone();
-        url.set_path(&format!("{}{}", self.path, list.path));
+        let mut url = self.below(&list.path);
         let mut query = url.query_pairs_mut();
         query.extend_pairs(&list.query).append_pair("limit", &limit.to_string());
         if let Some(token) = token {

@@ -90,7 +90,7 @@ pub struct Numbers {
 pub struct Permit<'a> {
     budget: &'a Budget,
     epoch: u64,
-    _slot: SemaphorePermit<'a>,
+    _slot: Option<SemaphorePermit<'a>>,
 }
 
 impl Budget {
@@ -122,20 +122,34 @@ impl Budget {
         let _waiting = Waiting::new(&self.counters.waiting);
         let slot = cancel.run_until_cancelled(self.slots.acquire()).await;
         let slot = slot.ok_or(Cancelled)?.map_err(|_closed| Cancelled)?;
+        let epoch = self.begin(asked_at, cancel).await?;
+        Ok(Permit { budget: self, epoch, _slot: Some(slot) })
+    }
+
+    /// Waits for the rate and for the end of a pause. Returns the epoch the request belongs to.
+    async fn begin(&self, asked_at: Instant, cancel: &CancellationToken) -> Result<u64, Cancelled> {
         let _turn = cancel.run_until_cancelled(self.turn.lock()).await.ok_or(Cancelled)?;
         let (cost, epoch) = {
             let pace = self.pace();
             (pace.cost, pace.epoch)
         };
         self.pay(cost, cancel).await?;
-        // A pause may begin, or be prolonged, during any of the waits.
-        while let Some(left) = self.pause_left() {
-            sleep(left, cancel).await?;
-        }
+        self.sit_out_pause(cancel).await?;
         let waited_ms = u64::try_from(asked_at.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.counters.waited_ms.fetch_add(waited_ms, Ordering::Relaxed);
         self.counters.started.fetch_add(1, Ordering::Relaxed);
-        Ok(Permit { budget: self, epoch, _slot: slot })
+        Ok(epoch)
+    }
+
+    /// Waits as long as the server asked for. True if that was any time at all.
+    async fn sit_out_pause(&self, cancel: &CancellationToken) -> Result<bool, Cancelled> {
+        let mut waited = false;
+        // A pause may be prolonged while it is waited for.
+        while let Some(left) = self.pause_left() {
+            waited = true;
+            sleep(left, cancel).await?;
+        }
+        Ok(waited)
     }
 
     pub fn numbers(&self) -> Numbers {
@@ -179,7 +193,21 @@ impl Budget {
     }
 }
 
-impl Permit<'_> {
+impl<'a> Permit<'a> {
+    /// The right to send another request first, in the slot of this one: who waited for a slot
+    /// does not wait for a second one, which might never come free. Drop it before using this one.
+    pub async fn another(&self, cancel: &CancellationToken) -> Result<Permit<'a>, Cancelled> {
+        let _waiting = Waiting::new(&self.budget.counters.waiting);
+        let epoch = self.budget.begin(Instant::now(), cancel).await?;
+        Ok(Permit { budget: self.budget, epoch, _slot: None })
+    }
+
+    /// For who let time pass since this was acquired: waits for the end of a pause that began
+    /// meanwhile. True if there was one.
+    pub async fn sit_out_pause(&self, cancel: &CancellationToken) -> Result<bool, Cancelled> {
+        self.budget.sit_out_pause(cancel).await
+    }
+
     /// The server answered as it should: in the long run this brings the full rate back.
     pub fn succeeded(&self) {
         let mut pace = self.budget.pace();

@@ -1,4 +1,4 @@
-//! Reads pages: signs, keeps to the budget, tries again what may pass.
+//! Reads pages: proves who asks, keeps to the budget, tries again what may pass.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -6,23 +6,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reqwest::header::RETRY_AFTER;
-use reqwest::{Method, Response, Url};
+use reqwest::{Method, Url};
 use tokio_util::sync::CancellationToken;
 
 use super::BODY_BYTES_MAX;
-use super::answer::{error_body, read_body, request_id};
-use super::auth::{self, Auth, Authenticator, Scheme};
+use super::answer::{error_body, error_bytes};
+use super::auth::{self, Auth, Authenticator, Proof, Scheme};
 use super::base::Base;
 use super::budget::{Budget, Numbers, Permit};
-use super::classify::{Class, Seen, classify};
-use super::error::{Answer, Cause, Error, NetworkFault, PageError, Unbuildable};
+use super::classify::Class;
+use super::error::{Answer, Cause, Error, PageError, Unbuildable};
+use super::grant;
 use super::observe::{Observer, Waiting};
 use super::page::{BodyFault, ListRequest, Page, split};
+use super::token::Tokens;
+use super::wire::{Failed, Passing, Received, Wire};
 use crate::clock::Clock;
 use crate::entropy;
 use crate::retry::{Cancelled, Schedule, sleep};
-use crate::secret::SharedCredentials;
+use crate::secret::{Credentials, SharedCredentials};
 
 /// The attempts for one page: about half a minute in all, less than a polling period. What lasts
 /// longer is told to the caller, who comes back with the next period.
@@ -67,32 +69,25 @@ impl fmt::Debug for Client {
 }
 
 struct Inner {
-    http: reqwest::Client,
+    wire: Wire,
     base: Base,
     credentials: SharedCredentials,
     auth: Authenticator,
-    budget: Budget,
+    tokens: Tokens,
     page_size: u32,
     retry: Schedule,
-    clock: Clock,
     observer: Arc<dyn Observer>,
 }
 
-/// An attempt that may pass if it is made again.
-struct Passing {
-    cause: Cause,
-    after: Option<Duration>,
-}
-
-enum Failed {
-    Passing(Passing),
-    Final(PageError),
-}
-
-impl From<Cancelled> for Failed {
-    fn from(cancelled: Cancelled) -> Failed {
-        Failed::Final(cancelled.into())
-    }
+/// One page that is asked for.
+struct Ask<'a> {
+    list: &'a ListRequest,
+    token: Option<&'a str>,
+    cancel: &'a CancellationToken,
+    /// Counts what was sent, requests for access tokens included.
+    requests: &'a mut u32,
+    /// An access token was refused for this page: it happens once, a second time is an answer.
+    renewed: bool,
 }
 
 impl Client {
@@ -113,14 +108,17 @@ impl Client {
             http = http.tls_certs_only([]);
         }
         Ok(Client(Arc::new(Inner {
-            http: http.build().map_err(Error::Setup)?,
+            wire: Wire {
+                http: http.build().map_err(Error::Setup)?,
+                budget: Budget::new(options.per_second, options.max_in_flight),
+                clock: options.clock,
+            },
             auth: Authenticator::new(options.auth, base.keeps_secrets()),
             base,
             credentials: options.credentials,
-            budget: Budget::new(options.per_second, options.max_in_flight),
+            tokens: Tokens::default(),
             page_size: options.page_size,
             retry: options.retry,
-            clock: options.clock,
             observer: options.observer,
         })))
     }
@@ -139,7 +137,7 @@ impl Client {
 
     /// The state of the workspace's request budget.
     pub fn budget(&self) -> Numbers {
-        self.0.budget.numbers()
+        self.0.wire.budget.numbers()
     }
 
     /// The scheme the server has accepted, once it has accepted one.
@@ -156,10 +154,10 @@ impl Client {
         requests: &mut u32,
     ) -> Result<Page, PageError> {
         let inner = &*self.0;
+        let mut ask = Ask { list, token, cancel, requests, renewed: false };
         let mut attempt = 1;
         let page = loop {
-            let Passing { cause, after } = match inner.attempt(list, token, cancel, requests).await
-            {
+            let Passing { cause, after } = match inner.attempt(&mut ask).await {
                 Ok(page) => break Ok(page),
                 Err(Failed::Final(error)) => break Err(error),
                 Err(Failed::Passing(passing)) => passing,
@@ -180,19 +178,13 @@ impl Client {
 }
 
 impl Inner {
-    /// One attempt, which is two requests where `auto` finds out that signing is refused.
-    async fn attempt(
-        &self,
-        list: &ListRequest,
-        token: Option<&str>,
-        cancel: &CancellationToken,
-        requests: &mut u32,
-    ) -> Result<Page, Failed> {
-        let url = self.base.page(list, self.page_size, token);
+    /// One attempt, which is two requests where `auto` finds out that signing is refused, or where
+    /// an access token is refused before its time.
+    async fn attempt(&self, ask: &mut Ask<'_>) -> Result<Page, Failed> {
+        let url = self.base.page(ask.list, self.page_size, ask.token);
         let mut scheme = self.auth.scheme();
         loop {
-            *requests += 1;
-            match self.exchange(&url, token.is_some(), scheme, cancel).await {
+            match self.exchange(&url, scheme, ask).await {
                 Err(Failed::Final(PageError::Unauthorized { answer, .. })) => {
                     match self.auth.fallback(scheme) {
                         Some(other) => scheme = other,
@@ -206,30 +198,43 @@ impl Inner {
                         }
                     }
                 }
-                other => return other.map(|page| Page { requests: *requests, ..page }),
+                Ok(None) => {}
+                Ok(Some(page)) => return Ok(Page { requests: *ask.requests, ..page }),
+                Err(failed) => return Err(failed),
             }
         }
     }
 
-    /// One request and its answer, within the budget.
+    /// One request and its answer, within the budget. `None`: an access token was refused that
+    /// may have ended before its time, so one more request is due, with another one.
     async fn exchange(
         &self,
         url: &Url,
-        with_token: bool,
         scheme: Scheme,
-        cancel: &CancellationToken,
-    ) -> Result<Page, Failed> {
-        let permit = self.budget.acquire(cancel).await?;
-        let requested_at = Instant::now();
-        let requested_at_ms = self.clock.now_ms();
-        let request = self.request(url, scheme).map_err(Failed::unbuildable)?;
+        ask: &mut Ask<'_>,
+    ) -> Result<Option<Page>, Failed> {
+        let cancel = ask.cancel;
+        let permit = self.wire.budget.acquire(cancel).await?;
         let work = async {
-            let response = self.http.execute(request).await.map_err(Failed::network)?;
-            let (answer, body) = self.read(response, &permit, with_token, scheme).await?;
-            let split = split(&body).map_err(|fault| Failed::body(answer.clone(), fault))?;
+            let proof = self.proof(scheme, &permit, ask).await?;
+            let requested_at = Instant::now();
+            let requested_at_ms = self.wire.clock.now_ms();
+            let request = self.request(url, &proof)?;
+            *ask.requests += 1;
+            let received = self.wire.send(request, &permit, ask.token.is_some()).await?;
+            if let (Class::Unauthorized, Proof::Bearer(token), false) =
+                (received.class, &proof, ask.renewed)
+            {
+                token.refuse();
+                ask.renewed = true;
+                return Ok(None);
+            }
+            let (answer, body) = read(received, scheme).await?;
+            let split =
+                split(&body).map_err(|fault| Failed::body(answer.clone(), fault, malformed))?;
             permit.succeeded();
             self.auth.accepted(scheme);
-            Ok(Page {
+            Ok(Some(Page {
                 items: split.items,
                 next_token: split.next_token,
                 limit: split.limit,
@@ -238,62 +243,48 @@ impl Inner {
                 requested_at_ms,
                 bytes: body.len(),
                 requests: 1,
-            })
+            }))
         };
         cancel.run_until_cancelled(work).await.ok_or(Cancelled)?
     }
 
-    fn request(&self, url: &Url, scheme: Scheme) -> Result<reqwest::Request, Unbuildable> {
+    /// What the request shows. An access token is looked for only now, when it is the request's
+    /// turn: one that was looked for before the wait may be too old after it.
+    async fn proof(
+        &self,
+        scheme: Scheme,
+        permit: &Permit<'_>,
+        ask: &mut Ask<'_>,
+    ) -> Result<Proof, Failed> {
+        match scheme {
+            Scheme::Hmac => return Ok(Proof::Hmac),
+            Scheme::Basic => return Ok(Proof::Basic),
+            Scheme::OAuth2 => {}
+        }
+        loop {
+            let grant = async |credentials: &Credentials| {
+                let permit = permit.another(ask.cancel).await?;
+                *ask.requests += 1;
+                grant::ask(&self.wire, &self.base, credentials, &permit).await
+            };
+            let token = self.tokens.get(&self.credentials, grant).await?;
+            if !permit.sit_out_pause(ask.cancel).await? {
+                return Ok(Proof::Bearer(token));
+            }
+        }
+    }
+
+    fn request(&self, url: &Url, proof: &Proof) -> Result<reqwest::Request, Unbuildable> {
         let method = Method::GET;
         let request_line = (url.path(), url.query().unwrap_or_default());
-        let timestamp = self.clock.now().to_string();
+        let timestamp = self.wire.clock.now().to_string();
         let credentials = self.credentials.get();
-        let headers = auth::headers(scheme, &credentials, &method, request_line, &timestamp)?;
-        let request = self.http.request(method, url.clone()).headers(headers);
+        let headers = auth::headers(proof, &credentials, &method, request_line, &timestamp)?;
+        let request = self.wire.http.request(method, url.clone()).headers(headers);
         request
             .header(reqwest::header::ACCEPT, "application/json")
             .build()
-            .map_err(|error| Unbuildable::Refused(error.without_url()))
-    }
-
-    /// Judges the status line, tells the budget, and reads the body of a good answer.
-    async fn read(
-        &self,
-        response: Response,
-        permit: &Permit<'_>,
-        with_token: bool,
-        scheme: Scheme,
-    ) -> Result<(Answer, Bytes), Failed> {
-        let status = response.status().as_u16();
-        let headers = response.headers();
-        let answer = Answer { status, request_id: request_id(headers) };
-        let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let now_ms = self.clock.now_ms();
-        let class = classify(Seen::Answer { status, retry_after, now_ms, with_token });
-        if status == 429 {
-            permit.too_many();
-        }
-        let error = match class {
-            Class::Good => {
-                let body = read_body(response, BODY_BYTES_MAX).await.map_err(Failed::network)?;
-                let body = body.ok_or_else(|| Failed::body(answer.clone(), BodyFault::TooLarge))?;
-                return Ok((answer, body));
-            }
-            Class::Retry { after } => {
-                if let Some(pause) = after {
-                    permit.asked_to_wait(pause);
-                }
-                return Err(Failed::Passing(Passing { cause: Cause::Answer(answer), after }));
-            }
-            Class::NotOffered => PageError::NotOffered { answer, body: error_body(response).await },
-            Class::Unauthorized => {
-                PageError::Unauthorized { answer, scheme, basic_withheld: false }
-            }
-            Class::Forbidden => PageError::Forbidden { answer },
-            Class::BadToken => PageError::BadToken { answer },
-            Class::Malformed | Class::Rejected => PageError::Rejected { answer },
-        };
-        Err(Failed::Final(error))
+            .map_err(Unbuildable::refused)
     }
 
     async fn back_off(
@@ -320,38 +311,28 @@ impl Inner {
     }
 }
 
-impl Failed {
-    fn network(error: reqwest::Error) -> Failed {
-        // A connection that takes too long is both; where to look is the connection.
-        let fault = if error.is_connect() {
-            NetworkFault::Connect
-        } else if error.is_timeout() {
-            NetworkFault::Timeout
-        } else {
-            NetworkFault::Broken
+/// The body of a good answer, or what the other ones mean for a list.
+async fn read(received: Received, scheme: Scheme) -> Result<(Answer, Bytes), Failed> {
+    if received.class == Class::Good {
+        let (answer, body) = received.body(BODY_BYTES_MAX).await?;
+        return match body {
+            Some(body) => Ok((answer, body)),
+            None => Err(Failed::body(answer, BodyFault::TooLarge, malformed)),
         };
-        // The URL carries account ids and page tokens.
-        Failed::passing(Seen::NetworkFault, Cause::Network(fault, error.without_url()))
     }
-
-    fn body(answer: Answer, fault: BodyFault) -> Failed {
-        match classify(Seen::Body(fault)) {
-            Class::Retry { .. } => {
-                Failed::passing(Seen::Body(fault), Cause::Body { answer, fault })
-            }
-            _ => Failed::Final(PageError::Malformed { answer, fault }),
+    let Received { answer, class, response } = received;
+    Err(Failed::Final(match class {
+        Class::NotOffered => {
+            let body = error_body(answer.status, &error_bytes(response).await);
+            PageError::NotOffered { answer, body }
         }
-    }
+        Class::Unauthorized => PageError::Unauthorized { answer, scheme, basic_withheld: false },
+        Class::Forbidden => PageError::Forbidden { answer },
+        Class::BadToken => PageError::BadToken { answer },
+        _ => PageError::Rejected { answer },
+    }))
+}
 
-    fn passing(seen: Seen<'_>, cause: Cause) -> Failed {
-        let after = match classify(seen) {
-            Class::Retry { after } => after,
-            _ => None,
-        };
-        Failed::Passing(Passing { cause, after })
-    }
-
-    fn unbuildable(error: Unbuildable) -> Failed {
-        Failed::Final(PageError::Unbuildable(error))
-    }
+fn malformed(answer: Answer, fault: BodyFault) -> PageError {
+    PageError::Malformed { answer, fault }
 }

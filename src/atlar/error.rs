@@ -2,6 +2,7 @@
 //! URL, a body or anything from a record.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::auth::Scheme;
 use super::page::BodyFault;
@@ -53,22 +54,55 @@ impl fmt::Display for Answer {
 /// wrong server needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorBody {
-    /// The documented object with `status` or `message`.
+    /// The documented object: `status` as in the status line, and `message`.
     Documented,
     Html,
     /// Empty, a bare text, or anything else.
     Other,
 }
 
+impl ErrorBody {
+    /// True for Atlar's own word that there is no such list, or no more. Neither a wrong server
+    /// nor a gateway in front of the right one says it like this.
+    pub(super) fn says_gone(self, answer: &Answer) -> bool {
+        self == ErrorBody::Documented && matches!(answer.status, 404 | 410)
+    }
+}
+
 /// Why one attempt failed in passing.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Cause {
     #[error("{0}")]
-    Network(NetworkFault, #[source] reqwest::Error),
+    Network(NetworkFault, #[source] Arc<reqwest::Error>),
     #[error("{0}")]
     Answer(Answer),
     #[error("{answer}: {fault}")]
     Body { answer: Answer, fault: BodyFault },
+    /// The page was not asked for, as there is no access token to ask with.
+    #[error(transparent)]
+    Token(TokenCause),
+}
+
+/// Why one request for an access token failed in passing.
+#[derive(Debug, Clone)]
+pub struct TokenCause(Box<Cause>);
+
+impl TokenCause {
+    pub(super) fn new(cause: Cause) -> TokenCause {
+        TokenCause(Box::new(cause))
+    }
+}
+
+impl fmt::Display for TokenCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no access token: {}", self.0)
+    }
+}
+
+impl std::error::Error for TokenCause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
 }
 
 impl Cause {
@@ -76,6 +110,7 @@ impl Cause {
         match self {
             Cause::Network(..) => None,
             Cause::Answer(answer) | Cause::Body { answer, .. } => answer.request_id.as_deref(),
+            Cause::Token(TokenCause(cause)) => cause.request_id(),
         }
     }
 
@@ -95,6 +130,7 @@ impl Cause {
                 "lower requests.perSecond, or raise pageSize or pollingPeriod"
             }
             Cause::Answer(_) => "the server has a fault; reading goes on when it is gone",
+            Cause::Token(TokenCause(cause)) => cause.hint(),
         }
     }
 }
@@ -117,8 +153,23 @@ impl fmt::Display for NetworkFault {
     }
 }
 
+/// Why an answer grants no access token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenFault {
+    #[error(transparent)]
+    Body(BodyFault),
+    #[error("the member \"access_token\" is missing, or no text that a header may carry")]
+    NotText,
+    #[error("the token's type is not bearer")]
+    NotBearer,
+    #[error("the server grants no tokens")]
+    NotOffered,
+    #[error("the request was rejected")]
+    Rejected,
+}
+
 /// Why there is no page.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum PageError {
     #[error("no page after {attempts} attempts")]
     Unavailable {
@@ -128,6 +179,13 @@ pub enum PageError {
     },
     #[error("the credentials were refused as {scheme} ({answer})")]
     Unauthorized { answer: Answer, scheme: Scheme, basic_withheld: bool },
+    /// Nothing is known about the list: it was not asked for.
+    #[error("no access token ({answer})")]
+    NoToken {
+        answer: Answer,
+        #[source]
+        fault: TokenFault,
+    },
     #[error("the credentials may not read this list ({answer})")]
     Forbidden { answer: Answer },
     #[error("the server does not offer this list ({answer})")]
@@ -149,12 +207,18 @@ pub enum PageError {
 }
 
 /// What keeps a request from being built.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Unbuildable {
     #[error("the access key has characters that no header may carry")]
     AccessKey,
     #[error("the HTTP client refuses it")]
-    Refused(#[source] reqwest::Error),
+    Refused(#[source] Arc<reqwest::Error>),
+}
+
+impl Unbuildable {
+    pub(super) fn refused(error: reqwest::Error) -> Unbuildable {
+        Unbuildable::Refused(Arc::new(error.without_url()))
+    }
 }
 
 impl PageError {
@@ -166,7 +230,12 @@ impl PageError {
                 "check accessKey and secret; \"auth\": \"basic\" was not tried because baseUrl is \
                  plain http"
             }
+            PageError::Unauthorized { scheme: Scheme::OAuth2, .. } => {
+                "check accessKey and secret, and that this access key may use OAuth2; if it may not, \
+                 set auth to basic"
+            }
             PageError::Unauthorized { .. } => "check accessKey and secret",
+            PageError::NoToken { answer, fault } => no_token_hint(answer, *fault),
             PageError::Forbidden { .. } => {
                 "give the role of this access key in Atlar the right to read this list"
             }
@@ -179,10 +248,17 @@ impl PageError {
         }
     }
 
+    /// True where Atlar itself says, by 404 or 410, that it has no such list. Any other answer of
+    /// [`PageError::NotOffered`] may come from a wrong server.
+    pub fn is_gone_by_atlar(&self) -> bool {
+        matches!(self, PageError::NotOffered { answer, body } if body.says_gone(answer))
+    }
+
     /// The answer this is about, where there is exactly one.
     pub fn answer(&self) -> Option<&Answer> {
         match self {
             PageError::Unauthorized { answer, .. }
+            | PageError::NoToken { answer, .. }
             | PageError::Forbidden { answer }
             | PageError::NotOffered { answer, .. }
             | PageError::BadToken { answer }
@@ -199,6 +275,9 @@ pub(super) const UNBUILDABLE_HINT: &str = "check accessKey: it must be one line 
 
 const WEB_PAGE_HINT: &str = "baseUrl seems to point to a web page: check it";
 
+const OTHER_SERVER_HINT: &str =
+    "check that baseUrl is Atlar's API and that no proxy changes its answers";
+
 pub(super) fn not_offered_hint(body: ErrorBody) -> &'static str {
     match body {
         ErrorBody::Html => WEB_PAGE_HINT,
@@ -212,7 +291,18 @@ pub(super) fn malformed_hint(fault: BodyFault) -> &'static str {
     match fault {
         BodyFault::Html => WEB_PAGE_HINT,
         BodyFault::TooLarge => "lower pageSize",
-        _ => "check that baseUrl is Atlar's API and that no proxy changes its answers",
+        _ => OTHER_SERVER_HINT,
+    }
+}
+
+pub(super) fn no_token_hint(answer: &Answer, fault: TokenFault) -> &'static str {
+    match fault {
+        TokenFault::Body(BodyFault::Html) => WEB_PAGE_HINT,
+        TokenFault::Body(_) | TokenFault::NotText | TokenFault::NotBearer => OTHER_SERVER_HINT,
+        TokenFault::NotOffered => {
+            "check baseUrl; for a server without OAuth2 set auth to hmac or basic"
+        }
+        TokenFault::Rejected => rejected_hint(answer),
     }
 }
 

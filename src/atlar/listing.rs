@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::client::Client;
-use super::error::{self, Answer, Cause, ErrorBody, PageError, Unbuildable};
+use super::error::{self, Answer, Cause, ErrorBody, PageError, TokenFault, Unbuildable};
 use super::page::{BodyFault, ListRequest, Page};
 use crate::retry::Cancelled;
 
@@ -99,6 +99,13 @@ pub enum Void {
     },
     #[error("the request for page {page} was rejected ({answer})")]
     Rejected { page: u64, answer: Answer },
+    #[error("no access token for page {page} ({answer})")]
+    NoToken {
+        page: u64,
+        answer: Answer,
+        #[source]
+        fault: TokenFault,
+    },
     #[error("the request cannot be built")]
     Unbuildable(#[source] Unbuildable),
     #[error("the walk has ended before")]
@@ -116,6 +123,12 @@ impl Stop {
             Stop::Cancelled(_) => "nothing to do",
         }
     }
+
+    /// True where Atlar itself says, by 404 or 410 on the first page, that it has no such list.
+    /// Any other [`Stop::NotOffered`] may be the word of a wrong server.
+    pub fn is_gone_by_atlar(&self) -> bool {
+        matches!(self, Stop::NotOffered { answer, body } if body.says_gone(answer))
+    }
 }
 
 impl Void {
@@ -130,6 +143,7 @@ impl Void {
             Void::Vanished { .. } | Void::Over => "the list is read again in the next period",
             Void::Malformed { fault, .. } => error::malformed_hint(*fault),
             Void::Rejected { answer, .. } => error::rejected_hint(answer),
+            Void::NoToken { answer, fault, .. } => error::no_token_hint(answer, *fault),
             Void::Unbuildable(_) => error::UNBUILDABLE_HINT,
         }
     }
@@ -226,6 +240,7 @@ impl Listing {
             PageError::NotOffered { answer, .. } => Void::Vanished { page, answer },
             PageError::BadToken { answer } => Void::TokensRefused { answer },
             PageError::Malformed { answer, fault } => Void::Malformed { page, answer, fault },
+            PageError::NoToken { answer, fault } => Void::NoToken { page, answer, fault },
             PageError::Rejected { answer } => Void::Rejected { page, answer },
             PageError::Unbuildable(cause) => Void::Unbuildable(cause),
         })

@@ -72,6 +72,17 @@ pub struct Split {
 /// Cuts a body into its records. They point into `body`; nothing is copied, and no number or
 /// escape is rewritten, because hashes and the `raw` field need the bytes as sent.
 pub fn split(body: &Bytes) -> Result<Split, BodyFault> {
+    let envelope: Envelope<'_> = object(body)?;
+    let items = envelope.items.ok_or(BodyFault::ItemsMissing)?;
+    Ok(Split {
+        items: items.into_iter().map(|raw| body.slice_ref(raw.get().as_bytes())).collect(),
+        next_token: token(envelope.next_token)?,
+        limit: envelope.limit.and_then(|raw| raw.get().parse().ok()),
+    })
+}
+
+/// Reads the members of a JSON object, or says what the body is instead.
+pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, BodyFault> {
     let text = match std::str::from_utf8(body) {
         Ok(text) => text,
         Err(error) if error.error_len().is_none() => return Err(BodyFault::Truncated),
@@ -84,13 +95,7 @@ pub fn split(body: &Bytes) -> Result<Split, BodyFault> {
         Some(b'[') => return Err(BodyFault::NotAnObject),
         Some(_) => {}
     }
-    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| shape(text, &error))?;
-    let items = envelope.items.ok_or(BodyFault::ItemsMissing)?;
-    Ok(Split {
-        items: items.into_iter().map(|raw| body.slice_ref(raw.get().as_bytes())).collect(),
-        next_token: token(envelope.next_token)?,
-        limit: envelope.limit.and_then(|raw| raw.get().parse().ok()),
-    })
+    serde_json::from_str(text).map_err(|error| shape(text, &error))
 }
 
 #[derive(Deserialize)]

@@ -95,6 +95,38 @@ pub fn basic(access_key: &str, secret: &Secret) -> String {
     format!("Basic {}", STANDARD.encode(format!("{access_key}:{}", secret.expose_secret())))
 }
 
+/// The value of a Basic `Authorization` header as a server that grants tokens reads it: key and
+/// secret are form-encoded before they are joined (RFC 6749, 2.3.1).
+///
+/// ```
+/// use atlar_ingestor::atlar::sign::client_basic;
+/// use atlar_ingestor::secret::Secret;
+///
+/// // base64 of nyckel:g%C3%A5ta+%2B%2F%3D%3A*-._
+/// assert_eq!(
+///     client_basic("nyckel", &Secret::new("gåta +/=:*-._")),
+///     "Basic bnlja2VsOmclQzMlQTV0YSslMkIlMkYlM0QlM0EqLS5f"
+/// );
+/// ```
+pub fn client_basic(access_key: &str, secret: &Secret) -> String {
+    let secret = Secret::new(form_encoded(secret.expose_secret()));
+    basic(&form_encoded(access_key), &secret)
+}
+
+/// As `application/x-www-form-urlencoded` writes a value.
+fn form_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(3 * text.len());
+    for byte in text.bytes() {
+        match byte {
+            b' ' => encoded.push('+'),
+            b'*' | b'-' | b'.' | b'_' => encoded.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
 /// The key as RFC 2104 defines it: hashed where longer than a block, then filled up with zeros.
 /// Done here because a key of exactly one block cannot be refused, so there is no error to handle.
 fn key_block(key: &[u8]) -> [u8; BLOCK_BYTES] {

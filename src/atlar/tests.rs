@@ -4,7 +4,9 @@ mod auth;
 mod client;
 mod faults;
 mod listing;
+mod oauth;
 mod rate;
+mod tokens;
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
@@ -37,6 +39,7 @@ pub struct Seen {
     pub path: String,
     pub query: String,
     pub headers: HeaderMap,
+    pub body: String,
 }
 
 impl Seen {
@@ -62,19 +65,36 @@ impl Server {
     pub async fn start(
         answer: impl Fn(usize, &Seen) -> Response + Send + Sync + 'static,
     ) -> Server {
+        Server::start_held(&watch::Sender::new(usize::MAX), answer).await
+    }
+
+    /// The same, but a request is answered only when its number is below that in `free`.
+    pub async fn start_held(
+        free: &watch::Sender<usize>,
+        answer: impl Fn(usize, &Seen) -> Response + Send + Sync + 'static,
+    ) -> Server {
+        let free = free.subscribe();
         let (sender, seen) = watch::channel(Vec::new());
         let shared = Arc::new((sender, answer));
         let answer = move |request: Request| {
-            let (sender, answer) = &*shared;
-            let seen = Seen {
-                method: request.method().to_string(),
-                path: request.uri().path().to_owned(),
-                query: request.uri().query().unwrap_or_default().to_owned(),
-                headers: request.headers().clone(),
-            };
-            sender.send_modify(|all| all.push(seen.clone()));
-            let number = sender.borrow().len() - 1;
-            std::future::ready(answer(number, &seen))
+            let (shared, mut free) = (Arc::clone(&shared), free.clone());
+            async move {
+                let (sender, answer) = &*shared;
+                let (head, body) = request.into_parts();
+                let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+                let seen = Seen {
+                    method: head.method.to_string(),
+                    path: head.uri.path().to_owned(),
+                    query: head.uri.query().unwrap_or_default().to_owned(),
+                    headers: head.headers,
+                    body: String::from_utf8(body.to_vec()).unwrap(),
+                };
+                sender.send_modify(|all| all.push(seen.clone()));
+                let number = sender.borrow().len() - 1;
+                // An error says that nothing is held any more.
+                let _ = free.wait_for(|free| number < *free).await;
+                answer(number, &seen)
+            }
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
@@ -105,6 +125,7 @@ impl Server {
                         path: String::new(),
                         query: String::new(),
                         headers: HeaderMap::new(),
+                        body: String::new(),
                     });
                 });
                 if answer.is_empty() {

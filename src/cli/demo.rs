@@ -17,8 +17,9 @@ use super::simulate::{DEMO_ACCESS_KEY, DEMO_SECRET};
 use super::tail::follow;
 use super::{Context, Output, values};
 use crate::app::preflight::{Patience, kafka_failure};
-use crate::app::settings::Reading;
-use crate::app::{self, Mode, Settings, workspace};
+use crate::app::settings::{Reading, SourceChoice};
+use crate::app::setup::How;
+use crate::app::{self, Commands, Mode, Settings, workspace};
 use crate::atlar;
 use crate::avro::embedded;
 use crate::avro::registry::Endpoint;
@@ -28,12 +29,12 @@ use crate::failure::Failure;
 use crate::kafka::embedded::EmbeddedBroker;
 use crate::kafka::follower::Begin;
 use crate::kafka::{self};
-use crate::poll::tree;
+use crate::poll::tree::{self, Narrowing};
 use crate::publish::Names;
 use crate::recover::Pinned;
 use crate::secret::{Credentials, Secret, SharedCredentials};
 use crate::simulator::{self, LifeEvent, Simulator};
-use crate::status::Status;
+use crate::status::{Board, Status};
 use crate::supervise::{Signal, Signals};
 use crate::telemetry;
 
@@ -122,11 +123,12 @@ async fn world(
     })?;
     let settings = settings(&broker, names, registry_url, folder.path(), clock.clone());
     let reading = reading(&simulator);
-    let status = Status::new(clock, PREFIX);
-    let served = serve_on(args.listen, None, &status).await?;
+    let board = Board::new(clock);
+    let status = board.add(None, PREFIX);
+    let served = serve_on(args.listen, None, &board, None).await?;
     let stop = CancellationToken::new();
     let patience = Patience { patient: false, stop: stop.clone(), status: None };
-    app::setup::setup(&settings, &patience, false).await?;
+    app::setup::setup(&settings, &patience, How::default()).await?;
     let events = settings.names.events();
     let mut following = follow(&settings, &events, Begin::Beginning, false, &stop).await?;
     say(&format!(
@@ -138,8 +140,10 @@ async fn world(
     say("bank = what happens in the bank; c, u, r = what arrives on the topics")?;
     say(&format!("status page: http://{}", served.address))?;
 
-    let mut work =
-        std::pin::pin!(workspace::run(&settings, &reading, Mode::Forever, &status, &stop, DRAIN));
+    let (_commands, orders) = Commands::new();
+    let mode = Mode::Forever;
+    let work = workspace::run(&settings, &reading, mode, orders, &status, &stop, DRAIN);
+    let mut work = std::pin::pin!(work);
     let mut end = None;
     let outcome = loop {
         tokio::select! {
@@ -238,7 +242,9 @@ fn reading(simulator: &Simulator) -> Reading {
         max_in_flight: IN_FLIGHT,
         allow_plain_http: false,
         periods: tree::TREE.iter().map(|branch| (branch.name, PERIOD)).collect(),
-        off: Vec::new(),
+        generation: None,
+        source: SourceChoice::Auto,
+        narrowing: Narrowing::default(),
     }
 }
 

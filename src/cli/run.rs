@@ -1,20 +1,24 @@
 //! `run`: poll, compare, publish, serve.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
+use super::connectors::Hosted;
 use super::{ConfigArgs, Context, values};
-use crate::app::settings::Reading;
+use crate::app::connectors::{self, ConnectorFile, Planned};
+use crate::app::host::{self, Host};
 use crate::app::workspace::{self, Ended};
-use crate::app::{Mode, Settings};
+use crate::app::{Commands, Mode};
 use crate::clock::Clock;
-use crate::config::{Config, Needs, SecretSource, load};
+use crate::config::{Config, Deployment, Needs, SecretSource};
 use crate::failure::{ExitCode, Failure};
-use crate::http;
+use crate::http::{self, connectors::Connectors};
 use crate::secret::Secret;
-use crate::status::Status;
+use crate::status::{Board, Status};
 use crate::supervise::{Fatal, Group, Signal, Signals};
 use crate::telemetry;
 
@@ -36,6 +40,10 @@ pub struct Args {
     #[arg(long)]
     pub dry_run: bool,
 
+    /// Start also without credentials, and wait for a connector to be installed over HTTP.
+    #[arg(long, conflicts_with_all = ["once", "dry_run"])]
+    pub await_install: bool,
+
     /// After a signal to stop: time to finish what is under way.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = values::duration)]
     pub drain_timeout: Duration,
@@ -43,36 +51,79 @@ pub struct Args {
 
 /// Runs until it is told to stop, or once.
 pub async fn execute(args: Args, context: &Context) -> Result<(), Failure> {
-    let config = load(&args.config.sources(&context.environment), Needs::Credentials)?;
-    telemetry::start(&config.log)?;
-    let clock = Clock::system();
-    let settings = Settings::of(&config, clock.clone())?;
-    let reading = Reading::of(&config)?;
-    let status = Status::new(clock, settings.names.prefix());
-    let mode = match (args.once, args.dry_run) {
-        (_, true) => Mode::DryRun(Box::new(super::render::batch_printer(context.output))),
-        (true, false) => Mode::Once,
-        (false, false) => Mode::Forever,
-    };
+    let needs = if args.await_install { Needs::Install } else { Needs::Credentials };
+    let deployment = Deployment::load(&args.config.sources(&context.environment), needs)?;
+    telemetry::start(&deployment.top.log)?;
+    let mut planned = connectors::planned(&deployment)?;
+    planned.retain(Planned::has_credentials);
+    if planned.is_empty() && !args.await_install {
+        // The file of connectors is there, but empty.
+        deployment.top.atlar.credentials()?;
+    }
     let signals = Signals::listen()
         .map_err(|error| Failure::unexpected("cannot listen for signals").because(error))?;
-    let forever = matches!(mode, Mode::Forever);
-    tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
-        prefix = settings.names.prefix(),
-        kafka = settings.kafka.bootstrap_servers,
-        base_url = reading.base_url,
-        page_size = reading.page_size,
-        "starting"
-    );
-    let served = if forever { Some(serve(&config, &status).await?) } else { None };
     let stop = CancellationToken::new();
-    let work = workspace::run(&settings, &reading, mode, &status, &stop, args.drain_timeout);
-    let outcome = stoppable(work, signals, &stop).await;
-    if let Some(served) = served {
-        served.stop().await;
+    if args.once || args.dry_run {
+        return stoppable(once(planned, &args, context, &stop), signals, &stop).await;
     }
+    let clock = Clock::system();
+    let board = Board::new(clock.clone());
+    let host = Host::new(host::Options {
+        clock,
+        board: board.clone(),
+        drain: args.drain_timeout,
+        await_install: args.await_install,
+        file: ConnectorFile::new(&deployment.top.connector_file),
+        base: deployment.resolution,
+        stop: stop.clone(),
+    });
+    let served = serve(&deployment.top, &board, host.clone()).await?;
+    if planned.is_empty() {
+        tracing::info!("no connector is installed: waiting for the install call");
+    }
+    planned.into_iter().for_each(|planned| host.start(planned));
+    let outcome = stoppable(host.run(), signals, &stop).await;
+    served.stop().await;
     outcome
+}
+
+/// Runs each workspace once, all at a time. The failure is that of the first in the order of names.
+async fn once(
+    planned: Vec<Planned>,
+    args: &Args,
+    context: &Context,
+    stop: &CancellationToken,
+) -> Result<Ended, Failure> {
+    let several = planned.len() > 1;
+    let run = async |planned: &Planned| {
+        let mode = match args.dry_run {
+            true => Mode::DryRun(Box::new(super::render::batch_printer(context.output))),
+            false => Mode::Once,
+        };
+        let (settings, reading) = host::parts(planned, &Clock::system())?;
+        let status = Status::new(settings.clock.clone(), planned.prefix());
+        let (_commands, orders) = Commands::new();
+        let drain = args.drain_timeout;
+        workspace::run(&settings, &reading, mode, orders, &status, stop, drain).await
+    };
+    let runs = planned.iter().map(|planned| run(planned).instrument(planned.span()));
+    let outcomes = futures::future::join_all(runs).await;
+    let mut first = Ok(Ended::Listed);
+    for (planned, outcome) in planned.iter().zip(outcomes) {
+        match outcome {
+            Ok(ended) if first.is_ok() => first = Ok(ended),
+            Err(failure) if several => {
+                let failure = host::of_workspace(failure, planned.prefix());
+                match first {
+                    Ok(_) => first = Err(failure),
+                    Err(_) => tracing::error!(hint = failure.hint, "{}", failure.message()),
+                }
+            }
+            Err(failure) => first = Err(failure),
+            Ok(_) => {}
+        }
+    }
+    first
 }
 
 /// The HTTP side of a running process.
@@ -97,22 +148,24 @@ impl Served {
     }
 }
 
-async fn serve(config: &Config, status: &Status) -> Result<Served, Failure> {
+async fn serve(config: &Config, board: &Board, host: Host) -> Result<Served, Failure> {
     let token = config.http.admin_token.as_ref().map(SecretSource::read).transpose()?;
-    serve_on(config.http.listen, token, status).await
+    let connectors: Arc<dyn Connectors> = Arc::new(Hosted(host));
+    serve_on(config.http.listen, token, board, Some(connectors)).await
 }
 
 /// Binds and serves the status page.
 pub async fn serve_on(
     address: SocketAddr,
     admin_token: Option<Secret>,
-    status: &Status,
+    board: &Board,
+    connectors: Option<Arc<dyn Connectors>>,
 ) -> Result<Served, Failure> {
     let listener = super::bind(address).await?;
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!("status page at http://{address}/");
     let (group, fatal) = Group::new(CancellationToken::new());
-    let options = http::Options { admin_token, status: status.clone() };
+    let options = http::Options { admin_token, board: board.clone(), connectors };
     let serving = http::serve(listener, options, group.stop_token());
     group.start(async move {
         serving.await.map_err(|error| {

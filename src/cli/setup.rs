@@ -3,11 +3,14 @@
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{ConfigArgs, Context, Output};
+use super::{ConfigArgs, Context, Output, WorkspaceArg};
+use crate::app::connectors::{Planned, planned};
+use crate::app::host::of_workspace;
 use crate::app::preflight::Patience;
+use crate::app::setup::{How, Step};
 use crate::app::{self, Settings};
 use crate::clock::Clock;
-use crate::config::{Needs, load};
+use crate::config::{Deployment, Needs, Override};
 use crate::failure::Failure;
 use crate::telemetry;
 
@@ -18,18 +21,51 @@ pub struct Args {
     #[command(flatten)]
     pub config: ConfigArgs,
 
+    /// The workspace to set up: a name below `workspaces`, or of an installed connector [default:
+    /// all].
+    #[arg(long, value_name = "NAME")]
+    pub workspace: Option<String>,
+
     /// Print what would be created; write nothing anywhere.
     #[arg(long)]
     pub dry_run: bool,
+
+    /// The same bank has a new address: from now on the workspace belongs to its host. Put it into
+    /// the configuration too.
+    #[arg(long, value_name = "URL")]
+    pub base_url: Option<String>,
 }
 
 /// Creates what is missing, and says what it created.
 pub async fn execute(args: Args, context: &Context) -> Result<(), Failure> {
-    let config = load(&args.config.sources(&context.environment), Needs::Nothing)?;
-    telemetry::start(&config.log)?;
-    let settings = Settings::of(&config, Clock::system())?;
-    let patience = Patience { patient: false, stop: CancellationToken::new(), status: None };
-    let steps = app::setup::setup(&settings, &patience, args.dry_run).await?;
+    let how = How { dry_run: args.dry_run, new_host: args.base_url.is_some() };
+    let mut sources = args.config.sources(&context.environment);
+    if let Some(url) = args.base_url {
+        let path = match &args.workspace {
+            Some(name) => format!("workspaces.{name}.baseUrl"),
+            None => "baseUrl".to_owned(),
+        };
+        sources.overrides.push(Override { path, text: url });
+    }
+    let deployment = Deployment::load(&sources, Needs::Nothing)?;
+    telemetry::start(&deployment.top.log)?;
+    let mut planned = planned(&deployment)?;
+    if args.workspace.is_some() {
+        planned = vec![WorkspaceArg { workspace: args.workspace }.select(planned)?];
+    }
+    let (several, mut steps, mut first) = (planned.len() > 1, Vec::new(), Ok(()));
+    for planned in planned {
+        match set_up(&planned, how).await {
+            Ok(done) if several => {
+                steps.extend(done.iter().map(|step| format!("{}: {step}", planned.prefix())));
+            }
+            Ok(done) => steps.extend(done),
+            Err(failure) if several => {
+                first = first.and(Err(of_workspace(failure, planned.prefix())));
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
     let text = match context.output {
         Output::Json => format!("{}\n", json!({ "dry_run": args.dry_run, "steps": steps })),
         Output::Text if steps.is_empty() => "nothing to do: everything is set up\n".to_owned(),
@@ -38,5 +74,12 @@ pub async fn execute(args: Args, context: &Context) -> Result<(), Failure> {
             steps.iter().map(|step| format!("+ {mark}{step}\n")).collect()
         }
     };
-    super::print(&text)
+    super::print(&text)?;
+    first
+}
+
+async fn set_up(planned: &Planned, how: How) -> Result<Vec<Step>, Failure> {
+    let settings = Settings::of(&planned.workspace.config, Clock::system())?;
+    let patience = Patience { patient: false, stop: CancellationToken::new(), status: None };
+    app::setup::setup(&settings, &patience, how).await
 }

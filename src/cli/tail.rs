@@ -5,12 +5,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::render::{self, Shown};
-use super::{ConfigArgs, Context, Output, values};
+use super::{ConfigArgs, Context, Output, WorkspaceArg, values};
 use crate::app::Settings;
+use crate::app::connectors::planned;
 use crate::app::preflight::{kafka_failure, registry_failure};
 use crate::avro::{self, registry};
 use crate::clock::Clock;
-use crate::config::{Needs, load};
+use crate::config::{Deployment, Needs};
 use crate::failure::Failure;
 use crate::kafka::follower::{Begin, Followed, Follower};
 use crate::kafka::{self};
@@ -46,6 +47,10 @@ pub struct Args {
     #[arg(long, value_name = "ID")]
     pub key: Option<String>,
 
+    /// Which workspace's.
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+
     /// Where the configuration comes from.
     #[command(flatten)]
     pub config: ConfigArgs,
@@ -63,9 +68,10 @@ const QUEUED_MAX: usize = 256;
 
 /// Prints events until it is told to stop, or to the end.
 pub async fn execute(args: Args, context: &Context) -> Result<(), Failure> {
-    let config = load(&args.config.sources(&context.environment), Needs::Nothing)?;
-    telemetry::start(&config.log)?;
-    let settings = Settings::of(&config, Clock::system())?;
+    let deployment = Deployment::load(&args.config.sources(&context.environment), Needs::Nothing)?;
+    telemetry::start(&deployment.top.log)?;
+    let planned = args.workspace.select(planned(&deployment)?)?;
+    let settings = Settings::of(&planned.workspace.config, Clock::system())?;
     let begin = match args.begin() {
         values::From::Beginning => Begin::Beginning,
         values::From::End => Begin::End,

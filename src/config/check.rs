@@ -5,22 +5,22 @@ use super::environment::variable_of;
 use super::fault::{Fault, Place};
 use super::kind::Value;
 use super::resolution::Resolution;
-use super::source::Source;
 use reqwest::Url;
-use std::sync::Arc;
 
-/// Access key and secret, each as a value or as a file.
+/// Access key and secret, each as a value or as a file; `above` is the table that they belong to,
+/// with a dot at its end.
 pub(super) fn missing_credentials(
     mentioned: impl Fn(&str) -> bool,
-    file: Option<&Arc<Source>>,
+    above: &str,
+    place: &Place,
 ) -> Vec<Fault> {
-    let place = file.map_or(Place::Default, |source| Place::Whole(source.clone()));
     ["accessKey", "secret"]
         .into_iter()
+        .map(|key| format!("{above}{key}"))
         .filter(|path| !mentioned(path) && !mentioned(&format!("{path}File")))
         .map(|path| {
-            let variable = variable_of(path);
-            Fault::new(&place, format!("`{path}` is missing")).advise(format!(
+            let variable = variable_of(&path);
+            Fault::new(place, format!("`{path}` is missing")).advise(format!(
                 "set `{path}` or `{path}File` in the file, or {variable} or {variable}_FILE"
             ))
         })

@@ -75,6 +75,13 @@ impl Fault {
         self
     }
 
+    /// In one line and without its place, for whoever wrote it a moment ago.
+    pub(crate) fn line(&self) -> String {
+        let path = self.path.as_ref().map(|path| format!("`{path}`: ")).unwrap_or_default();
+        let advice = self.advice.as_ref().map(|advice| format!(" ({advice})")).unwrap_or_default();
+        format!("{path}{}{advice}", self.message)
+    }
+
     /// For sorting: what is in the file by place in it, what the file lacks, variables, flags.
     pub(crate) fn order(&self) -> (u8, usize) {
         match &self.place {

@@ -107,7 +107,7 @@ pub const KEYS: &[Key] = &[
         "connectorFile",
         Kind::File,
         "./connector.json",
-        "Where the configuration of an installed connector is kept.",
+        "Where the configurations of installed connectors are kept, with their secrets.",
     ),
     key(
         "externalPayments.source",
@@ -332,12 +332,16 @@ pub const KEYS: &[Key] = &[
     unset(
         "workspaces.*",
         Kind::Opaque,
-        "Further workspaces in the same process: a table by name with the keys above.",
+        "Further workspaces in the same process: a table by name with the keys above, but for \
+         `connectorFile`, `http`, `webhook` and `log`. What it does not set is as at the top level, \
+         except the credentials; `kafka.topicPrefix` is `<prefix>.<name>` unless it is set, and \
+         `store.path` is `<path>/workspaces/<name>`.",
     ),
 ];
 
-/// The key that a path names.
+/// The key that a path names, at the top level or in the table of a workspace.
 pub fn find(path: &str) -> Option<&'static Key> {
+    let path = super::workspaces::local(path);
     KEYS.iter().find(|key| matches(key.path, path))
 }
 
@@ -415,7 +419,9 @@ mod tests {
         check("kafka.properties.linger.ms", Some("kafka.properties.*"));
         check("kafka.properties.", None);
         check("kafka.properties", None);
-        check("workspaces.b.secret", Some("workspaces.*"));
+        check("workspaces.b.secret", Some("secret"));
+        check("workspaces.b.kafka.properties.linger.ms", Some("kafka.properties.*"));
+        check("workspaces.b", Some("workspaces.*"));
         assert!(is_table("streams.payments") && is_table("kafka.properties"));
         assert!(!is_table("streams.nothing") && !is_table("pageSize"));
     }

@@ -4,10 +4,11 @@
 use super::document::{Entry, Node, Raw};
 use super::environment::{self, Environment};
 use super::fault::{Fault, Place};
-use super::keys::{self, PROPERTIES, WORKSPACES};
+use super::keys::{self, Key, PROPERTIES, WORKSPACES};
 use super::kind::Value;
 use super::nearest::nearest;
 use super::source::Source;
+use super::workspaces::{self, local};
 use super::{Override, not_yet, properties};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,14 +22,27 @@ pub(crate) struct Setting {
     pub place: Place,
 }
 
+/// Which keys may be set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All: it is the configuration of the process.
+    #[default]
+    Process,
+    /// Those of an install call.
+    Install,
+}
+
 /// What was found in the layers read so far.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
+    pub scope: Scope,
     /// In order of precedence, the lowest first.
     pub settings: Vec<Setting>,
     pub faults: Vec<Fault>,
     /// Keys that are set to something, fitting or not.
     pub mentioned: std::collections::BTreeSet<String>,
+    /// Names of workspaces, each with the place where it was first found.
+    pub workspaces: BTreeMap<String, Place>,
 }
 
 impl Found {
@@ -43,24 +57,20 @@ impl Found {
         for entry in entries {
             let path = join(above, &entry.name);
             let place = Place::File(source.clone(), entry.node.span.clone());
-            let within = path == WORKSPACES || path == PROPERTIES;
             match entry.node.raw {
                 Raw::Null => {}
-                raw if path == WORKSPACES => {
-                    let name = Place::File(source.clone(), entry.span);
-                    if !matches!(&raw, Raw::Table(entries) if entries.is_empty()) {
-                        self.set(&format!("{path}.*"), &Raw::Null, name);
-                    }
-                }
                 // TOML reads `linger.ms = 5` as a table, which it is not for librdkafka.
-                Raw::Table(inner) if is_below_properties(&path) || keys::is_table(&path) => {
+                Raw::Table(inner) if is_below_properties(local(&path)) || is_table(&path) => {
+                    if let Some(name) = workspaces::named(&path) {
+                        self.add_workspace(name, &Place::File(source.clone(), entry.span));
+                    }
                     self.read_table(source, &path, inner);
                 }
-                raw if keys::find(&path).is_some() => self.set(&path, &raw, place),
-                raw if within || keys::is_table(&path) => {
+                raw if is_table(&path) => {
                     let message = format!("expected a table, got {}", raw.type_name());
                     self.faults.push(Fault::of_value(&place, &path, message));
                 }
+                raw if keys::find(&path).is_some() => self.set(&path, &raw, place),
                 _ => {
                     let name = Place::File(source.clone(), entry.span);
                     let fault = Fault::new(&name, format!("unknown key `{}`", printable(&path)));
@@ -77,21 +87,29 @@ impl Found {
             .map(|path| (environment::variable_of(&path), path))
             .collect();
         let properties = format!("{}__", environment::variable_of(PROPERTIES));
-        let workspaces = format!("{}__", environment::variable_of(WORKSPACES));
+        let path_of = |name: &str| match name.strip_prefix(&properties) {
+            Some(property) => {
+                let property = property.to_ascii_lowercase().replace('_', ".");
+                Some(format!("{PROPERTIES}.{property}"))
+            }
+            None => known.get(name).cloned(),
+        };
         for (name, text) in environment.of_keys() {
             let place = Place::Variable(name.to_owned());
-            let raw = Raw::Loose(text.to_owned());
-            if let Some(path) = known.get(name) {
-                self.set(path, &raw, place);
-            } else if let Some(property) = name.strip_prefix(&properties) {
-                let property = property.to_ascii_lowercase().replace('_', ".");
-                self.set(&format!("{PROPERTIES}.{property}"), &raw, place);
-            } else if name.starts_with(&workspaces) {
-                self.set(&format!("{WORKSPACES}.*"), &raw, place);
+            let (above, local) = variable_of_workspace(name)
+                .map_or((String::new(), name.to_owned()), |(workspace, local)| {
+                    (format!("{WORKSPACES}.{workspace}."), local)
+                });
+            if let Some(path) = path_of(&local) {
+                self.set(&format!("{above}{path}"), &Raw::Loose(text.to_owned()), place);
             } else {
                 let mut fault = Fault::new(&place, "no key has this name");
-                if let Some(near) = nearest(name, known.keys().map(String::as_str)) {
-                    fault = fault.advise(format!("did you mean {near}?"));
+                if let Some(near) = nearest(&local, known.keys().map(String::as_str)) {
+                    let rest = near.trim_start_matches(environment::PREFIX);
+                    let beginning =
+                        name.strip_suffix(local.trim_start_matches(environment::PREFIX));
+                    let beginning = beginning.unwrap_or(environment::PREFIX);
+                    fault = fault.advise(format!("did you mean {beginning}{rest}?"));
                 }
                 self.faults.push(fault);
             }
@@ -122,10 +140,44 @@ impl Found {
         }
     }
 
+    fn add_workspace(&mut self, name: &str, place: &Place) {
+        if self.workspaces.contains_key(name) {
+            return;
+        }
+        if !workspaces::is_name(name) {
+            let fault = Fault::new(place, format!("`{}` cannot be a name", printable(name)));
+            self.faults.push(fault.advise(workspaces::name_rule()));
+        }
+        self.workspaces.insert(name.to_owned(), place.clone());
+    }
+
+    /// Why a key cannot be set where it was.
+    fn misplaced(&self, path: &str, key: &Key) -> Option<(&'static str, &'static str)> {
+        if workspaces::named(path).is_some() {
+            return Some(("this is a table", "set one of the keys in it"));
+        }
+        let within = workspaces::split(path).is_some();
+        if within && workspaces::is_of_process(key) {
+            let advice = "set it at the top level";
+            return Some(("this key is for the whole process, not for one workspace", advice));
+        }
+        if self.scope == Scope::Install && (within || !workspaces::is_installable(key)) {
+            let advice = "set it in the configuration of the process";
+            return Some(("an install call cannot set this key", advice));
+        }
+        None
+    }
+
     fn set(&mut self, path: &str, raw: &Raw, place: Place) {
         let Some(key) = keys::find(path) else { return };
+        if let Some((name, _)) = workspaces::split(path) {
+            self.add_workspace(name, &place);
+        }
         self.mentioned.insert(path.to_owned());
-        let property = path.strip_prefix(PROPERTIES).and_then(|rest| rest.strip_prefix('.'));
+        if let Some((message, advice)) = self.misplaced(path, key) {
+            return self.faults.push(Fault::of_value(&place, path, message).advise(advice));
+        }
+        let property = local(path).strip_prefix(PROPERTIES).and_then(|rest| rest.strip_prefix('.'));
         if let Some(refusal) = property.and_then(properties::refusal) {
             let fault = Fault::of_value(&place, path, refusal.message);
             return self.faults.push(fault.advise(refusal.advice));
@@ -138,8 +190,7 @@ impl Found {
             }
             Ok(value) => {
                 if let Some(message) = not_yet::refusal(key, &value) {
-                    let shown = path.trim_end_matches(".*");
-                    let fault = Fault::of_value(&place, shown, message);
+                    let fault = Fault::of_value(&place, path, message);
                     self.faults.push(fault.advise("take it out"));
                 }
                 self.settings.push(Setting { path: path.to_owned(), value, place });
@@ -171,11 +222,27 @@ fn is_shown(path: &str, raw: &Raw) -> bool {
     let harmless = match keys::find(path) {
         None => false,
         Some(key) if key.path.starts_with(WORKSPACES) => false,
-        Some(_) if path.starts_with(PROPERTIES) => !properties::may_be_secret(path),
+        Some(_) if local(path).starts_with(PROPERTIES) => !properties::may_be_secret(path),
         Some(key) => !key.is_secret(),
     };
     // An address may carry a password, which is refused but must not be shown either.
     harmless && !raw.text().is_some_and(|text| text.contains('@'))
+}
+
+/// Whether a table belongs there.
+fn is_table(path: &str) -> bool {
+    let of_workspace = workspaces::named(path).is_some();
+    let of_properties = local(path) == PROPERTIES;
+    of_workspace || of_properties || path == WORKSPACES || keys::is_table(local(path))
+}
+
+/// `ATLAR_INGESTOR_WORKSPACES__SECOND_BANK__PAGE_SIZE` is `second-bank` and the variable of
+/// `pageSize`.
+fn variable_of_workspace(name: &str) -> Option<(String, String)> {
+    let beginning = environment::variable_of(WORKSPACES);
+    let (workspace, key) = name.strip_prefix(&beginning)?.strip_prefix("__")?.split_once("__")?;
+    let workspace = workspace.to_ascii_lowercase().replace('_', "-");
+    Some((workspace, format!("{}{key}", environment::PREFIX)))
 }
 
 fn is_below_properties(path: &str) -> bool {
@@ -191,7 +258,9 @@ fn printable(path: &str) -> String {
 }
 
 /// Among the keys of the same table first, then among the last words of all keys.
-fn with_nearest_key(fault: Fault, path: &str) -> Fault {
+fn with_nearest_key(fault: Fault, whole_path: &str) -> Fault {
+    let path = local(whole_path);
+    let above = whole_path.strip_suffix(path).unwrap_or_default();
     let paths: Vec<String> = keys::concrete_paths().collect();
     let tables = paths
         .iter()
@@ -204,7 +273,9 @@ fn with_nearest_key(fault: Fault, path: &str) -> Fault {
         paths.iter().find(|path| path.rsplit('.').next() == Some(near)).map(String::as_str)
     };
     match whole.or_else(elsewhere) {
-        Some(near) => fault.advise(format!("did you mean `{}`?", near.trim_end_matches(".*"))),
+        Some(near) => {
+            fault.advise(format!("did you mean `{above}{}`?", near.trim_end_matches(".*")))
+        }
         None => fault,
     }
 }

@@ -3,23 +3,25 @@
 use super::document::{self, Format, Raw};
 use super::environment;
 use super::fault::{Fault, Place};
-use super::keys::{self, Key};
+use super::keys::{self, Key, WORKSPACES};
 use super::kind::Value;
 use super::layers::{Found, Setting, masked};
 use super::secret_source::{self, SecretSource};
 use super::source::{Source, mask_unparsed};
-use super::{Needs, Sources, check};
+use super::{Needs, Sources, check, workspaces};
 use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The merged configuration, typed by key but not yet by structure.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Resolution {
-    settings: BTreeMap<String, Setting>,
-    secrets: BTreeMap<String, SecretSource>,
-    faults: Vec<Fault>,
+    pub(super) settings: BTreeMap<String, Setting>,
+    pub(super) secrets: BTreeMap<String, SecretSource>,
+    pub(super) faults: Vec<Fault>,
+    /// The tables of workspaces, each as if it were the top level.
+    pub(super) workspaces: BTreeMap<String, Resolution>,
 }
 
 /// One line of `config print`.
@@ -42,22 +44,60 @@ impl Resolution {
         found.read_overrides(&sources.overrides);
 
         let mut settings = defaults();
+        let mut own: BTreeMap<String, Vec<Setting>> = BTreeMap::new();
         for setting in found.settings {
-            settings.insert(setting.path.clone(), setting);
+            match workspaces::split(&setting.path) {
+                Some((name, _)) => own.entry(name.to_owned()).or_default().push(setting),
+                None => drop(settings.insert(setting.path.clone(), setting)),
+            }
         }
-        let (secrets, faults) = (BTreeMap::new(), found.faults);
-        let mut resolution = Resolution { settings, secrets, faults };
+        let mut resolution = Resolution { settings, faults: found.faults, ..Resolution::default() };
         resolution.read_secrets();
-        let unreadable = sources.file.is_some() && file.is_none();
-        if needs == Needs::Credentials && !unreadable {
-            let mentioned = |path: &str| found.mentioned.contains(path);
-            let faults = check::missing_credentials(mentioned, file.as_ref());
-            resolution.faults.extend(faults);
-        }
         let faults = check::together(&resolution);
+        resolution.faults.extend(faults);
+        let unreadable = sources.file.is_some() && file.is_none();
+        let mentioned = |path: &str| found.mentioned.contains(path);
+        for (name, place) in &found.workspaces {
+            let above = format!("{WORKSPACES}.{name}.");
+            if needs != Needs::Nothing {
+                resolution.faults.extend(check::missing_credentials(mentioned, &above, place));
+            }
+            let own = own.remove(name).unwrap_or_default();
+            let derived = resolution.derived(Some(name), &above, place, own);
+            resolution.add(name, derived);
+        }
+        if !unreadable && resolution.needs_credentials(needs, mentioned) {
+            let place = file.map_or(Place::Default, Place::Whole);
+            resolution.faults.extend(check::missing_credentials(mentioned, "", &place));
+        }
+        let faults = resolution.shared();
         resolution.faults.extend(faults);
         resolution.faults.sort_by_key(Fault::order);
         resolution
+    }
+
+    /// Adds a workspace, and its faults that are not those of the top level.
+    fn add(&mut self, name: &str, mut derived: Resolution) {
+        let known: Vec<String> = self.faults.iter().map(Fault::to_string).collect();
+        let faults = std::mem::take(&mut derived.faults).into_iter();
+        self.faults.extend(faults.filter(|fault| !known.contains(&fault.to_string())));
+        self.workspaces.insert(name.to_owned(), derived);
+    }
+
+    /// Whether credentials are missed at the top level: half a pair always is.
+    fn needs_credentials(&self, needs: Needs, mentioned: impl Fn(&str) -> bool) -> bool {
+        let any = ["accessKey", "accessKeyFile", "secret", "secretFile"].into_iter().any(mentioned);
+        let others = || !self.workspaces.is_empty() || self.has_connectors();
+        match needs {
+            Needs::Nothing => false,
+            Needs::Install => any,
+            Needs::Credentials => any || !others(),
+        }
+    }
+
+    /// Whether connectors were installed, as far as one can see without reading the file.
+    fn has_connectors(&self) -> bool {
+        matches!(self.value("connectorFile"), Some(Value::Path(path)) if path.exists())
     }
 
     /// All faults as one failure, or nothing.
@@ -74,8 +114,18 @@ impl Resolution {
         Some(Failure::configuration(what, hint).with_details(details))
     }
 
-    /// Every key with what is in force, in the order of the table.
+    /// Every key with what is in force, in the order of the table, then what workspaces set for
+    /// themselves.
     pub fn lines(&self) -> Vec<Line> {
+        let mut lines = self.own_lines();
+        for workspace in self.workspaces.values() {
+            let own = |line: &Line| workspaces::split(&line.key).is_some();
+            lines.extend(workspace.own_lines().into_iter().filter(own));
+        }
+        lines
+    }
+
+    fn own_lines(&self) -> Vec<Line> {
         let mut lines = Vec::new();
         for path in keys::concrete_paths() {
             match path.strip_suffix('*') {
@@ -114,17 +164,20 @@ impl Resolution {
         self.secrets.get(path)
     }
 
-    /// Decides for each secret between the value and the file: the higher layer counts.
-    fn read_secrets(&mut self) {
+    /// Decides for each secret between the value and the file: a workspace's own counts before what
+    /// it has from the top level, then the higher layer.
+    pub(super) fn read_secrets(&mut self) {
         for key in keys::KEYS.iter().filter(|key| key.is_secret()) {
             let file_path = format!("{}File", key.path);
             let value = self.settings.get(key.path);
             let file = self.settings.get(&file_path);
-            let layer = |setting: Option<&Setting>| setting.map(|setting| setting.place.layer());
+            let layer = |setting: Option<&Setting>| {
+                setting.map(|s| (workspaces::split(&s.path).is_some(), s.place.layer()))
+            };
             if value.is_some() && layer(value) == layer(file) {
-                let place = file.map_or(Place::Default, |file| file.place.clone());
-                let message = format!("`{}` is set as well", key.path);
-                let fault = Fault::of_value(&place, &file_path, message);
+                let Some((value, file)) = value.zip(file) else { continue };
+                let message = format!("`{}` is set as well", value.path);
+                let fault = Fault::of_value(&file.place, &file.path, message);
                 self.faults.push(fault.advise("keep one of them"));
                 continue;
             }
@@ -154,10 +207,14 @@ fn read_secret(file: &Setting) -> Result<SecretSource, Fault> {
 }
 
 fn line(setting: &Setting) -> Line {
-    let hidden = super::properties::may_be_secret(&setting.path)
-        && setting.path.starts_with(keys::PROPERTIES);
-    let value = if hidden { "***".to_owned() } else { setting.value.to_string() };
+    let value = if hidden(setting) { "***".to_owned() } else { setting.value.to_string() };
     Line { key: setting.path.clone(), value: Some(value), origin: setting.place.to_string() }
+}
+
+/// Whether a property of librdkafka is better not shown.
+pub(super) fn hidden(setting: &Setting) -> bool {
+    super::properties::may_be_secret(&setting.path)
+        && workspaces::local(&setting.path).starts_with(keys::PROPERTIES)
 }
 
 fn defaults() -> BTreeMap<String, Setting> {

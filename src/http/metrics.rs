@@ -3,6 +3,7 @@
 //!
 //! Counters are read from the status at scrape time and kept nowhere else. Labels are bounded: a
 //! stream counts to its family, the part of its name before `/`, so that no account id is a label.
+//! What belongs to a workspace has its topic prefix as the first label.
 
 mod table;
 
@@ -13,30 +14,31 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::status::Snapshot;
-use table::{Kind, METRICS, Metric, Number, Sample};
+use crate::status::{Overview, Snapshot};
+use table::{Kind, METRICS, Metric, Number, OF_PROCESS, Sample};
 
 /// Prometheus 3 fails a scrape with any other.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 const PREFIX: &str = "atlar_ingestor";
+const WORKSPACE: &str = "workspace";
 
 /// What a scrape answers.
-pub(super) fn text(status: Snapshot) -> Result<String, fmt::Error> {
+pub(super) fn text(overview: Overview) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix(PREFIX);
-    registry.register_collector(Box::new(Scrape(status)));
+    registry.register_collector(Box::new(Scrape(overview)));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
     Ok(text)
 }
 
 #[derive(Debug)]
-struct Scrape(Snapshot);
+struct Scrape(Overview);
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         for metric in METRICS {
-            let samples = (metric.read)(&self.0);
+            let samples = samples(metric, &self.0);
             // A description without a value tells nobody anything.
             if !samples.is_empty() {
                 write(&mut encoder, metric, samples)?;
@@ -46,10 +48,31 @@ impl Collector for Scrape {
     }
 }
 
+/// A value with its labels.
+type Labelled<'a> = (Vec<(&'a str, &'a str)>, Number);
+
+fn samples<'a>(metric: &Metric, overview: &'a Overview) -> Vec<Labelled<'a>> {
+    let sources: Vec<(Option<&str>, &Snapshot)> = if OF_PROCESS.contains(&metric.name) {
+        vec![(None, &overview.process)]
+    } else {
+        let of = overview.workspaces.iter().map(|(_, status)| status);
+        of.map(|status| (Some(status.topic_prefix.as_str()), status)).collect()
+    };
+    let mut samples = Vec::new();
+    for (prefix, status) in sources {
+        for Sample { labels, number } in (metric.read)(status) {
+            let workspace = prefix.map(|prefix| (WORKSPACE, prefix));
+            let labels = workspace.into_iter().chain(metric.labels.iter().copied().zip(labels));
+            samples.push((labels.collect(), number));
+        }
+    }
+    samples
+}
+
 fn write(
     encoder: &mut DescriptorEncoder<'_>,
     metric: &Metric,
-    samples: Vec<Sample<'_>>,
+    samples: Vec<Labelled<'_>>,
 ) -> Result<(), fmt::Error> {
     let help = format!("{}.", metric.help);
     let metric_type = match metric.kind {
@@ -59,8 +82,7 @@ fn write(
     };
     let unit = matches!(metric.kind, Kind::Seconds).then_some(Unit::Seconds);
     let mut encoder = encoder.encode_descriptor(metric.name, &help, unit.as_ref(), metric_type)?;
-    for Sample { labels, number } in samples {
-        let labels: Vec<(&str, &str)> = metric.labels.iter().copied().zip(labels).collect();
+    for (labels, number) in samples {
         if metric.kind == Kind::Info {
             encoder.encode_info(&labels)?;
         } else if labels.is_empty() {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::view::View;
 use crate::retry;
-use crate::status::Status;
+use crate::status::Board;
 
 /// The status is looked at this often.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -21,24 +21,21 @@ const ALIVE_PERIOD: Duration = Duration::from_secs(15);
 
 /// The events `status`, each with a whole [`View`]: one at once, then one a second where anything
 /// but the time of day has changed. Ends with `stop`.
-pub(super) fn stream(status: Status, stop: CancellationToken) -> Response {
+pub(super) fn stream(board: Board, stop: CancellationToken) -> Response {
     let alive =
         KeepAlive::new().interval(ALIVE_PERIOD).event(Event::default().event("alive").data("1"));
-    Sse::new(changes(status, stop)).keep_alive(alive).into_response()
+    Sse::new(changes(board, stop)).keep_alive(alive).into_response()
 }
 
 struct Watch {
-    status: Status,
+    board: Board,
     stop: CancellationToken,
     /// What was sent last, as of no time.
     sent: Option<String>,
 }
 
-fn changes(
-    status: Status,
-    stop: CancellationToken,
-) -> impl Stream<Item = Result<Event, Infallible>> {
-    let watch = Watch { status, stop, sent: None };
+fn changes(board: Board, stop: CancellationToken) -> impl Stream<Item = Result<Event, Infallible>> {
+    let watch = Watch { board, stop, sent: None };
     stream::unfold(watch, async |mut watch| {
         loop {
             if watch.sent.is_some() && retry::sleep(PERIOD, &watch.stop).await.is_err() {
@@ -56,14 +53,13 @@ fn changes(
 
 impl Watch {
     fn change(&mut self) -> Result<Option<Event>, axum::Error> {
-        let mut snapshot = self.status.snapshot();
-        let now_ms = std::mem::take(&mut snapshot.now_ms);
-        let mut view = View::of(snapshot);
-        let timeless = serde_json::to_string(&view).map_err(axum::Error::new)?;
+        let overview = self.board.look();
+        let timeless = View::of(overview.clone()).without_time();
+        let timeless = serde_json::to_string(&timeless).map_err(axum::Error::new)?;
         if self.sent.as_ref() == Some(&timeless) {
             return Ok(None);
         }
-        view.status.now_ms = now_ms;
+        let view = View::of(overview);
         let event = Event::default().event("status").json_data(&view)?;
         self.sent = Some(timeless);
         Ok(Some(event))
@@ -79,22 +75,26 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
+    use crate::status::Status;
 
-    /// A status whose time moves on with every look at it, and the number of looks.
-    fn status() -> (Status, watch::Receiver<i64>) {
+    /// A workspace whose time moves on with every look at it, and the number of looks.
+    fn status() -> (Board, Status, watch::Receiver<i64>) {
         let looks = watch::Sender::new(0);
         let seen = looks.subscribe();
         let clock = Clock::from_fn(move || {
             looks.send_modify(|count| *count += 1);
             *looks.borrow()
         });
-        (Status::new(clock, "bank"), seen)
+        let board = Board::new(Clock::from_fn(|| 0));
+        let status = Status::new(clock, "bank");
+        board.put(None, status.clone());
+        (board, status, seen)
     }
 
     #[tokio::test(start_paused = true)]
     async fn time_alone_is_no_news() {
-        let (status, mut looks) = status();
-        let mut events = pin!(changes(status.clone(), CancellationToken::new()));
+        let (board, status, mut looks) = status();
+        let mut events = pin!(changes(board, CancellationToken::new()));
         assert!(events.next().await.is_some());
         let started = tokio::time::Instant::now();
         let change = async {

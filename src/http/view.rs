@@ -1,16 +1,30 @@
 //! What `/status.json` and the page show: the status, and in one sentence whether it is fine.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use crate::status::{Snapshot, StreamState, StreamStatus};
+use crate::status::{Overview, Snapshot, StreamState, StreamStatus};
 
 /// A sentence names at most so many streams.
 const NAMED_MAX: usize = 3;
 
-/// The JSON of `/status.json` and of the page's events: `summary`, and beside it the fields of
-/// [`Snapshot`]. Fields may be added; none is renamed or removed.
+/// The JSON of `/status.json` and of the page's events: `summary` over all workspaces, the fields
+/// of the first one's [`Snapshot`], and all of them by topic prefix. Fields may be added; none is
+/// renamed or removed.
 #[derive(Debug, Serialize)]
 pub struct View {
+    pub summary: Summary,
+    #[serde(flatten)]
+    pub status: Snapshot,
+    pub workspaces: BTreeMap<String, WorkspaceView>,
+}
+
+/// One workspace.
+#[derive(Debug, Serialize)]
+pub struct WorkspaceView {
+    /// None for that of the top-level keys.
+    pub name: Option<String>,
     pub summary: Summary,
     #[serde(flatten)]
     pub status: Snapshot,
@@ -28,7 +42,7 @@ pub struct Summary {
 }
 
 /// How fine it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
     Green,
@@ -46,14 +60,24 @@ pub(super) enum Phase {
     Ready,
     Waiting,
     Stopped,
+    Failed,
 }
 
 impl Phase {
-    pub(super) const ALL: [Phase; 5] =
-        [Phase::Starting, Phase::Acquiring, Phase::Ready, Phase::Waiting, Phase::Stopped];
+    pub(super) const ALL: [Phase; 6] = [
+        Phase::Starting,
+        Phase::Acquiring,
+        Phase::Ready,
+        Phase::Waiting,
+        Phase::Stopped,
+        Phase::Failed,
+    ];
 
     /// A phase that is none of the words is what the process waits for.
     pub(super) fn of(text: &str) -> Phase {
+        if text.starts_with("failed: ") {
+            return Phase::Failed;
+        }
         let known = Phase::ALL.into_iter().find(|phase| phase.as_str() == text);
         known.unwrap_or(Phase::Waiting)
     }
@@ -65,6 +89,7 @@ impl Phase {
             Phase::Ready => "ready",
             Phase::Waiting => "waiting",
             Phase::Stopped => "stopped",
+            Phase::Failed => "failed",
         }
     }
 
@@ -78,12 +103,58 @@ impl Phase {
 }
 
 impl View {
-    pub fn of(status: Snapshot) -> View {
-        View { summary: Summary::of(&status), status }
+    pub fn of(overview: Overview) -> View {
+        let first = overview.workspaces.first().map(|(_, status)| status.clone());
+        let workspaces: Vec<WorkspaceView> =
+            overview.workspaces.into_iter().map(|(name, of)| WorkspaceView::of(name, of)).collect();
+        View {
+            summary: Summary::over(&workspaces),
+            status: first.unwrap_or(overview.process),
+            workspaces: workspaces
+                .into_iter()
+                .map(|of| (of.status.topic_prefix.clone(), of))
+                .collect(),
+        }
+    }
+
+    /// The same as of no time.
+    pub(super) fn without_time(mut self) -> View {
+        self.status.now_ms = 0;
+        self.workspaces.values_mut().for_each(|of| of.status.now_ms = 0);
+        self
+    }
+}
+
+impl WorkspaceView {
+    fn of(name: Option<String>, status: Snapshot) -> WorkspaceView {
+        WorkspaceView { name, summary: Summary::of(&status), status }
     }
 }
 
 impl Summary {
+    /// Over all workspaces: the worst one is named.
+    fn over(workspaces: &[WorkspaceView]) -> Summary {
+        let worst = match workspaces {
+            [] => {
+                let sentence = "No connector is installed: nothing is read or published".to_owned();
+                return Summary { level: Level::Amber, word: "Waiting", sentence, ready: true };
+            }
+            [only] => return only.summary.clone(),
+            // The first one of the worst level.
+            [first, others @ ..] => others.iter().fold(first, |worst, of| {
+                if of.summary.level > worst.summary.level { of } else { worst }
+            }),
+        };
+        let Summary { level, word, sentence, .. } = worst.summary.clone();
+        let not_good = workspaces.iter().filter(|of| of.summary.level != Level::Green).count();
+        let sentence = match not_good {
+            0 => format!("All {} workspaces are fresh", workspaces.len()),
+            1 => format!("{}: {sentence}", worst.status.topic_prefix),
+            _ => format!("{}: {sentence}; {} more", worst.status.topic_prefix, not_good - 1),
+        };
+        Summary { level, word, sentence, ready: workspaces.iter().all(|of| of.summary.ready) }
+    }
+
     fn of(status: &Snapshot) -> Summary {
         let (level, word, sentence) = match Phase::of(&status.phase) {
             Phase::Starting => (Level::Amber, "Starting", "The process is starting".to_owned()),
@@ -98,6 +169,10 @@ impl Summary {
             }
             Phase::Stopped => {
                 (Level::Red, "Stopped", "Nothing is read or published any more".to_owned())
+            }
+            Phase::Failed => {
+                let reason = status.phase.strip_prefix("failed: ").unwrap_or(&status.phase);
+                (Level::Red, "Failed", format!("Nothing is read or published: {reason}"))
             }
         };
         Summary { level, word, sentence, ready: status.not_ready().is_none() }
@@ -162,6 +237,8 @@ mod tests {
     use std::slice;
 
     use super::*;
+    use crate::clock::Clock;
+    use crate::status::Board;
 
     fn stream(state: StreamState, fresh: bool) -> StreamStatus {
         StreamStatus { state, fresh_ms: fresh.then_some(1), ..StreamStatus::default() }
@@ -171,7 +248,7 @@ mod tests {
         let mut status = Snapshot::default();
         status.phase = phase.to_owned();
         status.streams = (1..).map(|n| format!("s{n}")).zip(streams.iter().cloned()).collect();
-        let summary = View::of(status).summary;
+        let summary = Summary::of(&status);
         assert_eq!((summary.sentence.as_str(), summary.level), (sentence, level));
         assert_eq!(summary.ready, ready, "{sentence}");
         assert!(!summary.word.is_empty());
@@ -189,6 +266,8 @@ mod tests {
         check("starting", &[], Level::Amber, "The process is starting", false);
         check("acquiring", slice::from_ref(&fresh), Level::Amber, acquiring, false);
         check("stopped", &[], Level::Red, "Nothing is read or published any more", false);
+        let given_up = "Nothing is read or published: no topics";
+        check("failed: no topics", slice::from_ref(&fresh), Level::Red, given_up, false);
         let waiting = "Nothing is published: no broker";
         check("waiting: no broker", slice::from_ref(&fresh), Level::Red, waiting, false);
 
@@ -215,5 +294,31 @@ mod tests {
         let many = [fresh, failed, refused.clone(), refused.clone(), refused.clone(), refused];
         let named = "Atlar refused the credentials for s3, s4, s5 and 1 more";
         check("ready", &many, Level::Red, named, false);
+    }
+
+    fn over(phases: &[&str]) -> Summary {
+        let board = Board::new(Clock::from_fn(|| 0));
+        for (number, phase) in phases.iter().enumerate() {
+            let name = format!("w{number}");
+            let status = board.add(Some(&name), &format!("bank.{name}"));
+            status.phase(phase);
+            status.stream("accounts", |of| *of = stream(StreamState::Fresh, true));
+        }
+        View::of(board.look()).summary
+    }
+
+    #[test]
+    fn the_worst_of_several_workspaces_is_named() {
+        let good = over(&["ready", "ready"]);
+        assert_eq!((good.sentence.as_str(), good.ready), ("All 2 workspaces are fresh", true));
+        let one = over(&["ready", "acquiring", "ready"]);
+        assert_eq!((one.level, one.ready), (Level::Amber, false));
+        assert!(one.sentence.starts_with("bank.w1: Acquiring the workspace"), "{}", one.sentence);
+        let two = over(&["acquiring", "ready", "failed: no topics"]);
+        assert_eq!((two.level, two.word), (Level::Red, "Failed"));
+        assert_eq!(two.sentence, "bank.w2: Nothing is read or published: no topics; 1 more");
+        assert_eq!(over(&["ready"]).sentence, "The stream is fresh");
+        let none = over(&[]);
+        assert_eq!((none.level, none.ready), (Level::Amber, true));
     }
 }

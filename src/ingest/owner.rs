@@ -1,26 +1,25 @@
 //! The owner's life: acquire, judge what comes in, commit, read back, and acquire again.
 
+mod messages;
+mod session;
+
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::building::Building;
-use super::event::Press;
-use super::judge::{Judge, Refusal};
-use super::{Dropped, Message, Published, QUEUED_PAGES_MAX, SeenPage};
+use super::commands::Orders;
+use super::judge::{Refusal, Rules};
+use super::{Dropped, Ids, Known, Message, Moved, Published, QUEUED_PAGES_MAX, SeenPage};
 use crate::clock::Clock;
 use crate::entropy;
-use crate::ingest::thread::{AcquireError, Acquired, From, Gone, WriterThread};
+use crate::ingest::thread::{AcquireError, From, Gone, WriterThread};
 use crate::poll::tree::Stream;
-use crate::publish::Error;
 use crate::recover::Pinned;
 use crate::retry::{self, Schedule};
-use crate::state::control::{ListStatus, Session};
-use crate::state::view::Read;
-use crate::state::{self, View};
+use crate::state::control::Session;
+use crate::state::{Control, View};
 use crate::status::{Status, chain};
 use crate::store::WriteBehind;
 
@@ -35,20 +34,14 @@ const ACQUIRE_AGAIN: Schedule = Schedule {
 };
 /// A session that lasted this long proves that nobody fights us.
 const CALM_AFTER: Duration = Duration::from_secs(60);
-/// How often the age of the batch being built is looked at, and whether the store is due.
-const TICK: Duration = Duration::from_millis(250);
-/// While batches follow each other the store is offered what is new this often: a first load
-/// touches every bucket all the time, and the store is only needed by the next start.
-const STORE_PERIOD: Duration = Duration::from_secs(20);
 
 /// What the owner does at this moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
     /// Acquiring the workspace; nothing may be polled for it.
     Acquiring,
-    /// The workspace is ours. `session_no` rises with each acquisition of this process;
-    /// `known_lists`: the reference lists that records may be joined with.
-    Ready { session_no: u64, known_lists: Vec<String> },
+    /// The workspace is ours. `session_no` rises with each acquisition of this process.
+    Ready { session_no: u64, known: Known },
     /// Stopped for good.
     Ended,
 }
@@ -62,15 +55,18 @@ pub enum End {
     Refused(#[from] Refusal),
     #[error(transparent)]
     Gone(#[from] Gone),
+    /// What lies where the state says is not the entity's last event.
+    #[error("{topic} does not hold the event that the state names")]
+    OtherHistory { topic: String },
 }
 
 /// What an owner is made of.
 pub struct Options {
     pub writer: WriterThread,
-    pub press: Arc<Press>,
+    pub rules: Rules,
+    pub orders: Orders,
     pub pinned: Pinned,
     pub store: Option<PathBuf>,
-    pub include_raw: bool,
     /// Wait for what can pass, for ever; else the first failure to acquire ends the owner.
     pub patient: bool,
     pub clock: Clock,
@@ -110,6 +106,37 @@ impl OwnerHandle {
         answer.await.unwrap_or(Err(Dropped))
     }
 
+    /// Puts on record which generation a stream is read in. What is on record already stays: look
+    /// at the phase afterwards.
+    pub async fn decide(&self, session_no: u64, stream: Stream) -> Result<(), Dropped> {
+        let (reply, answer) = oneshot::channel();
+        let message = Message::Decide { session_no, stream, reply };
+        self.messages.send(message).await.map_err(|_| Dropped)?;
+        answer.await.map_err(|_| Dropped)
+    }
+
+    /// Puts on record which list external payments are read from, in the same way.
+    pub async fn choose(&self, session_no: u64, source: &'static str) -> Result<(), Dropped> {
+        let (reply, answer) = oneshot::channel();
+        let message = Message::Choose { session_no, source, reply };
+        self.messages.send(message).await.map_err(|_| Dropped)?;
+        answer.await.map_err(|_| Dropped)
+    }
+
+    /// Asks for a stream to be read in another generation than on record; `ids` is a complete
+    /// listing of it there.
+    pub async fn move_to(
+        &self,
+        session_no: u64,
+        stream: Stream,
+        ids: Ids,
+    ) -> Result<Moved, Dropped> {
+        let (reply, answer) = oneshot::channel();
+        let message = Message::Move { session_no, stream, ids, reply };
+        self.messages.send(message).await.map_err(|_| Dropped)?;
+        answer.await.map_err(|_| Dropped)
+    }
+
     pub async fn not_offered(&self, session_no: u64, stream: Stream) -> Result<(), Dropped> {
         let message = Message::NotOffered { session_no, stream };
         self.messages.send(message).await.map_err(|_| Dropped)
@@ -125,25 +152,46 @@ pub struct Owner {
     /// When the store was last offered what is new.
     stored: tokio::time::Instant,
     session_no: u64,
+    /// What the next session commits before anything else, in a batch of its own.
+    ordered: Vec<Control>,
+    /// That batch, and how many orders are in it.
+    following: Option<(u64, usize)>,
 }
 
 /// How a session ended.
 enum SessionEnd {
     /// Asked to stop.
     Stopped(Box<View>),
-    /// Acquire again.
+    /// Acquire again, after a pause.
     Lost(Box<View>),
+    /// Something was ordered that all that was diffed before must give way to: acquire again.
+    Ordered(Box<View>),
 }
 
-/// The answer to the commit under way.
-type Commit = oneshot::Receiver<Result<Vec<Read>, Error>>;
+/// What came of a message.
+enum Handled {
+    Done,
+    /// The session is lost.
+    Lost,
+    /// See [`SessionEnd::Ordered`].
+    Ordered,
+}
 
 impl Owner {
     pub fn new(options: Options) -> (Owner, OwnerHandle) {
         let (sender, messages) = mpsc::channel(QUEUED_PAGES_MAX);
         let (phase, watcher) = watch::channel(Phase::Acquiring);
         let stored = tokio::time::Instant::now();
-        let owner = Owner { options, messages, phase, store: None, stored, session_no: 0 };
+        let owner = Owner {
+            options,
+            messages,
+            phase,
+            store: None,
+            stored,
+            session_no: 0,
+            ordered: Vec::new(),
+            following: None,
+        };
         (owner, OwnerHandle { messages: sender, phase: watcher })
     }
 
@@ -192,6 +240,10 @@ impl Owner {
                     let started = tokio::time::Instant::now();
                     match self.session(acquired, stop).await? {
                         SessionEnd::Stopped(view) => return Ok(Some(view)),
+                        SessionEnd::Ordered(kept) => {
+                            view = Some(kept);
+                            continue;
+                        }
                         SessionEnd::Lost(kept) => view = Some(kept),
                     }
                     if started.elapsed() >= CALM_AFTER {
@@ -229,170 +281,5 @@ impl Owner {
             started_ms: self.options.clock.now_ms(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
         }
-    }
-
-    async fn session(
-        &mut self,
-        acquired: Acquired,
-        stop: &CancellationToken,
-    ) -> Result<SessionEnd, End> {
-        let Acquired { view, report, store } = acquired;
-        self.store = store.or(self.store.take());
-        self.session_no += 1;
-        self.options.status.acquired(&report, view.index.len(), view.batch_no());
-        tracing::info!(
-            session = %report.session,
-            entities = view.index.len(),
-            records_read = report.read,
-            store = report.doubt.as_ref().map_or("used", |_| "rebuilt"),
-            "workspace acquired"
-        );
-        let press = Arc::clone(&self.options.press);
-        let seed = self.store.as_ref().map_or_else(entropy::seed, WriteBehind::seed);
-        let mut judge = Judge::new(view, press, self.options.include_raw, seed);
-        self.publish_phase(&judge);
-        let mut commit: Option<Commit> = None;
-        let mut tick = tokio::time::interval(TICK);
-        let ended = loop {
-            if commit.is_none() && judge.building.is_due() {
-                commit = Some(self.start_commit(&mut judge).await?);
-            }
-            let room = !judge.building.is_full();
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => break true,
-                answer = answer_of(&mut commit), if commit.is_some() => {
-                    commit = None;
-                    match answer {
-                        Ok(reads) => {
-                            if let Err(error) = self.read_back(&mut judge, &reads) {
-                                self.lost(&error.into());
-                                break false;
-                            }
-                        }
-                        Err(error) if !error.is_transient() => {
-                            return Err(AcquireError::from(error).into());
-                        }
-                        Err(error) => {
-                            self.lost(&error);
-                            break false;
-                        }
-                    }
-                }
-                message = self.messages.recv(), if room => match message {
-                    Some(message) => self.handle(&mut judge, message)?,
-                    None => break true,
-                },
-                _ = tick.tick() => self.offer_to_store(&mut judge),
-            }
-        };
-        if ended && let Some(commit) = commit.take() {
-            // What the broker was asked for is worth knowing: it saves the next start a restore.
-            if let Ok(Ok(reads)) = commit.await
-                && let Err(error) = self.read_back(&mut judge, &reads)
-            {
-                self.lost(&error.into());
-            }
-        }
-        let view = Box::new(judge.into_view());
-        Ok(if ended { SessionEnd::Stopped(view) } else { SessionEnd::Lost(view) })
-    }
-
-    async fn start_commit(&self, judge: &mut Judge) -> Result<Commit, End> {
-        let next = Building::new(judge.building.batch_no() + 1);
-        let (batch, in_commit) = std::mem::replace(&mut judge.building, next).close();
-        self.options.status.committing(&batch);
-        judge.in_commit = Some(in_commit);
-        Ok(self.options.writer.commit(batch).await?)
-    }
-
-    /// A batch has come back from the log: the view takes it in.
-    fn read_back(&mut self, judge: &mut Judge, reads: &[Read]) -> Result<(), state::Error> {
-        for read in reads {
-            judge.view.apply(read)?;
-        }
-        if let Some(in_commit) = judge.in_commit.take() {
-            judge.committed(in_commit.batch_no);
-            let entities = judge.view.index.len();
-            self.options.status.committed(in_commit.batch_no, in_commit.events, entities);
-            self.publish_phase(judge);
-            in_commit.succeed();
-        }
-        Ok(())
-    }
-
-    fn lost(&self, error: &Error) {
-        tracing::warn!(
-            hint = error.hint(),
-            "the batch is not known to be committed, acquiring the workspace again: {}",
-            chain(error)
-        );
-    }
-
-    fn handle(&mut self, judge: &mut Judge, message: Message) -> Result<(), End> {
-        let now_ms = self.options.clock.now_ms();
-        match message {
-            Message::Page(page) if page.session_no == self.session_no => {
-                let tally = judge.observe(&page, now_ms)?;
-                self.options.status.observed(&page.stream.name, &tally);
-            }
-            Message::Finished { session_no, stream, listed, reply }
-                if session_no == self.session_no =>
-            {
-                judge.finish(&stream, listed, now_ms);
-                let published =
-                    Published { tally: self.options.status.listing_tally(&stream.name) };
-                if !judge.building.is_empty() {
-                    judge.building.wait(reply, published);
-                } else if let Some(in_commit) = &mut judge.in_commit {
-                    in_commit.wait(reply, published);
-                } else {
-                    let _ = reply.send(Ok(published));
-                }
-                self.publish_phase(judge);
-            }
-            Message::NotOffered { session_no, stream } if session_no == self.session_no => {
-                if stream.branch.entity.is_none() {
-                    judge.record_list(&stream, ListStatus::NotOffered);
-                    self.publish_phase(judge);
-                }
-            }
-            Message::Finished { reply, .. } => {
-                let _ = reply.send(Err(Dropped));
-            }
-            Message::Page(_) | Message::NotOffered { .. } => {}
-        }
-        Ok(())
-    }
-
-    fn publish_phase(&self, judge: &Judge) {
-        let known_lists = judge.joins.known_lists();
-        let phase = Phase::Ready { session_no: self.session_no, known_lists };
-        self.phase.send_if_modified(|known| {
-            let differs = *known != phase;
-            if differs {
-                *known = phase;
-            }
-            differs
-        });
-        self.options.status.phase("ready");
-    }
-
-    fn offer_to_store(&mut self, judge: &mut Judge) {
-        let quiet = judge.building.is_empty() && judge.in_commit.is_none();
-        if let Some(store) = &self.store
-            && (quiet || self.stored.elapsed() >= STORE_PERIOD)
-        {
-            store.offer(&mut judge.view);
-            self.stored = tokio::time::Instant::now();
-        }
-    }
-}
-
-async fn answer_of(commit: &mut Option<Commit>) -> Result<Vec<Read>, Error> {
-    match commit {
-        // A writer that is gone answers nothing: its next call ends the owner.
-        Some(answer) => answer.await.unwrap_or(Err(Error::TakenOver)),
-        None => std::future::pending().await,
     }
 }

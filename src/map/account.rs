@@ -18,7 +18,7 @@ fields! {
     ENTITY_ID = "entity_id" ["entityId"];
     BANK_ID = "bank_id" v1 ["bank.id", "thirdPartyId"] v2 ["thirdPartyId"];
     BANK_NAME = "bank_name" v1 ["bank.name"] v2 [];
-    BANK_BIC = "bank_bic" v1 ["bic", "bank.bic"] v2 [];
+    BANK_BIC = "bank_bic" v1 ["bic", "bank.bic"] v2 ["routing[BIC].number"];
     IDENTIFIERS = "identifiers" ["identifiers"];
     ROUTING = "routing" v1 [] v2 ["routing"];
     FICTIVE = "fictive" ["fictive"];
@@ -29,6 +29,7 @@ fields! {
 }
 
 const ACCOUNT_TYPE: Field = Field::both("metadata.account_type", &["accountType", "type"]);
+pub(super) const SENT: &[Field] = &[ACCOUNT_TYPE];
 
 pub(super) fn map(
     reader: &mut Reader<'_, '_>,
@@ -53,7 +54,7 @@ pub(super) fn map(
         entity_id: reader.text(&ENTITY_ID),
         bank_id: reader.text(&BANK_ID),
         bank_name: reader.text(&BANK_NAME).or_else(|| party::owned(joined.bank_name)),
-        bank_bic: reader.text(&BANK_BIC).or_else(|| party::bic(&routing)),
+        bank_bic: reader.text(&BANK_BIC),
         identifiers: party::identifiers(identifiers, reader.notes()),
         routing,
         // A real account leaves the member out.

@@ -1,10 +1,13 @@
 //! Balances: embedded in the account (v1), or `/financial-data/v2/accounts/-/balances`.
 
-use crate::domain::Balance;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use super::field::Reader;
+use crate::domain::Balance;
+use crate::json::Json;
+
+use super::field::{Field, Reader};
 use super::{Error, Joined, party};
-use crate::map::field::Field;
 
 fields! {
     ORGANIZATION_ID = "organization_id" ["organizationId"];
@@ -23,6 +26,25 @@ const REPORTED_TYPES: &[&str] = &["OPEN", "CLOSE", "INTERIM"];
 /// The id of a balance of `kind` of an account. A balance without a type is `UNKNOWN`.
 pub fn balance_id(account_id: &str, kind: Option<&str>) -> String {
     format!("{account_id}/{}", kind.unwrap_or("UNKNOWN"))
+}
+
+/// The balance inside an account of v1: the record to map as a balance, with the account's id and
+/// organisation in [`Joined`].
+pub fn embedded_balance<'r, 'j>(account: &'r Json<'j>) -> Option<&'r Json<'j>> {
+    let balance = account.get("balance");
+    (balance.is_object() && !balance.is_nothing()).then_some(balance)
+}
+
+/// The text of that balance in the text of its account: what its `raw` is.
+pub fn embedded_balance_raw(account: &str) -> Option<&str> {
+    #[derive(Deserialize)]
+    struct Embedding<'a> {
+        #[serde(borrow)]
+        balance: Option<&'a RawValue>,
+    }
+    let embedding: Embedding<'_> = serde_json::from_str(account).ok()?;
+    let text = embedding.balance?.get();
+    text.starts_with('{').then_some(text)
 }
 
 pub(super) fn map(
@@ -46,4 +68,24 @@ pub(super) fn map(
         version: reader.int(&VERSION)?,
         raw,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_balance_is_embedded_only_as_an_object() {
+        let check = |text: &str, want: Option<&str>| {
+            assert_eq!(embedded_balance_raw(text), want, "{text}");
+            let json = Json::parse(text.as_bytes()).unwrap();
+            let expected = want.map(|want| Json::parse(want.as_bytes()).unwrap());
+            assert_eq!(embedded_balance(&json), expected.as_ref(), "{text}");
+        };
+        let balance = r#"{"type": "BOOKED", "amount":{"value":1.0}}"#;
+        check(&format!(r#"{{"id":"a","balance": {balance} ,"version":1}}"#), Some(balance));
+        for nothing in [r#"{"id":"a"}"#, r#"{"balance":null}"#, r#"{"balance":7}"#, "[]", "null"] {
+            check(nothing, None);
+        }
+    }
 }

@@ -1,12 +1,13 @@
 //! Counterparties with their bank accounts: `/v1/counterparties`, `/payments/v2/counterparties`.
 
-use crate::domain::{Counterparty, ExternalAccount};
+use crate::domain::{Counterparty, Identifier};
 use crate::json::Json;
 
-use super::field::{Field, Reader, string_map};
+use super::external_account;
+use super::field::{Field, Reader};
 use super::metadata::Metadata;
-use super::party::{self, PARTY_TYPES, owned};
-use super::{Error, Note};
+use super::party::PARTY_TYPES;
+use super::{Error, Joined};
 
 fields! {
     ID = "id" ["id"];
@@ -33,9 +34,21 @@ fields! {
     EXTERNAL_METADATA = "external_metadata" v1 ["externalMetadata"] v2 ["metadata"];
 }
 
-const ROUTING_NUMBER: Field = Field::both("metadata.routing_number", &["routingNumber"]);
+const ROUTING_NUMBER: Field = Field::new(
+    "metadata.routing_number",
+    &["externalAccounts[0].routingNumber", "routingNumber"],
+    &["accounts[0].routingNumber", "routingNumber"],
+);
+pub(super) const SENT: &[Field] = &[ROUTING_NUMBER];
 
-pub(super) fn map(reader: &mut Reader<'_, '_>, raw: Option<String>) -> Result<Counterparty, Error> {
+/// Types of national account numbers.
+const NATIONAL: &[&str] = &["BBAN", "ACCOUNT_NUMBER", "NUMBER"];
+
+pub(super) fn map(
+    reader: &mut Reader<'_, '_>,
+    joined: &Joined<'_>,
+    raw: Option<String>,
+) -> Result<Counterparty, Error> {
     let accounts = reader.items(&EXTERNAL_ACCOUNTS);
     let address_lines = reader.items(&ADDRESS_LINES);
     let mut counterparty = Counterparty {
@@ -55,7 +68,7 @@ pub(super) fn map(reader: &mut Reader<'_, '_>, raw: Option<String>) -> Result<Co
         national_id_type: reader.text(&NATIONAL_ID_TYPE),
         national_id_market: reader.text(&NATIONAL_ID_MARKET),
         national_id_number: reader.text(&NATIONAL_ID_NUMBER),
-        external_accounts: external_accounts(accounts, reader.notes()),
+        external_accounts: external_account::all(reader, accounts, joined),
         external_id: reader.text(&EXTERNAL_ID),
         created_at: reader.timestamp(&CREATED_AT),
         updated_at: reader.timestamp(&UPDATED_AT),
@@ -64,56 +77,9 @@ pub(super) fn map(reader: &mut Reader<'_, '_>, raw: Option<String>) -> Result<Co
         metadata: Default::default(),
         raw,
     };
-    let first = accounts.first().and_then(|account| account.get("routingNumber").text());
-    let sent = first.map(str::to_owned).or_else(|| reader.text(&ROUTING_NUMBER));
+    let sent = reader.text(&ROUTING_NUMBER);
     counterparty.metadata = metadata(&counterparty, sent.as_deref());
     Ok(counterparty)
-}
-
-fn external_accounts(items: &[Json<'_>], notes: &mut Vec<Note>) -> Vec<ExternalAccount> {
-    items
-        .iter()
-        .filter(|item| item.is_object() && !item.is_nothing())
-        .map(|item| external_account(item, notes))
-        .collect()
-}
-
-fn external_account(item: &Json<'_>, notes: &mut Vec<Note>) -> ExternalAccount {
-    let identifiers = party::identifiers(item.get("identifiers").items(), notes);
-    let routing = party::routing(item.get("routing").items());
-    let bank = |name| owned(item.at(&["bank", name]).text());
-    // v1 has `externalMetadata`, v2 calls the same map `metadata`.
-    let metadata = ["externalMetadata", "metadata"].map(|name| item.get(name));
-    let metadata = metadata.into_iter().find(|metadata| metadata.is_object());
-    ExternalAccount {
-        id: owned(item.get("id").text()),
-        // v1 knows the market of each identifier only.
-        market: owned(item.get("market").text())
-            .or_else(|| identifiers.iter().find_map(|identifier| identifier.market.clone())),
-        bank_id: bank("id"),
-        bank_name: bank("name"),
-        bank_bic: bank("bic").or_else(|| party::bic(&routing)),
-        identifiers,
-        routing,
-        external_id: owned(item.get("externalId").text()),
-        external_metadata: metadata
-            .map(|metadata| string_map(metadata, "external_accounts.external_metadata", notes))
-            .unwrap_or_default(),
-        created_at: timestamp(item.get("created"), "external_accounts.created_at", notes),
-        updated_at: timestamp(item.get("updated"), "external_accounts.updated_at", notes),
-    }
-}
-
-fn timestamp(
-    value: &Json<'_>,
-    field: &'static str,
-    notes: &mut Vec<Note>,
-) -> Option<crate::domain::Timestamp> {
-    let found = value.text().and_then(crate::domain::Timestamp::parse);
-    if found.is_none() && !value.is_nothing() {
-        notes.push(Note::Unreadable { field });
-    }
-    found
 }
 
 /// The keys of the connector page's external account: the counterparty and its first account.
@@ -123,10 +89,14 @@ fn metadata(
 ) -> std::collections::BTreeMap<String, String> {
     let first = counterparty.external_accounts.first();
     let numbers = first.map_or(&[][..], |account| &account.identifiers);
-    let iban = numbers.iter().find(|entry| entry.kind.as_deref() == Some("IBAN"));
-    let number = iban
-        .and_then(|iban| iban.number.as_deref())
-        .or_else(|| numbers.iter().find_map(|entry| entry.number.as_deref()));
+    let number = |kinds: &[&str]| {
+        let of_kind = |entry: &&Identifier| {
+            kinds.is_empty() || entry.kind.as_deref().is_some_and(|kind| kinds.contains(&kind))
+        };
+        numbers.iter().filter(of_kind).find_map(|entry| entry.number.as_deref())
+    };
+    // A giro number or a wallet stands in where there is nothing better.
+    let number = number(&["IBAN"]).or_else(|| number(NATIONAL)).or_else(|| number(&[]));
     let routing = first.and_then(|account| {
         account.routing.iter().find(|entry| entry.kind.as_deref() != Some("BIC"))
     });

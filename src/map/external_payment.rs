@@ -4,10 +4,11 @@
 //! The lists differ in shape but not in the names of their members, so one table reads them all.
 
 use crate::domain::ExternalPayment;
+use crate::json::Json;
 
 use super::field::{Field, Reader};
 use super::metadata::Metadata;
-use super::payment::{RECONCILIATION_STATUSES, REMITTANCE_TYPES, known_status};
+use super::payment::{RECONCILIATION_STATUSES, REMITTANCE_TYPES, known_status, transaction_type};
 use super::{Error, Joined, party};
 
 fields! {
@@ -23,17 +24,25 @@ fields! {
     COUNTERPARTY = "counterparty" v1 ["counterpartyDetails", "counterparty", "sourceExternalAccount"] v2 ["counterparty", "source"];
     MANDATE_REFERENCE = "mandate_reference" v1 ["mandateReference", "mandate.mandateReference", "counterpartyDetails.mandateReference"] v2 ["mandateReference", "references.mandateReference", "mandate.mandateReference"];
     RECONCILIATION_STATUS = "reconciliation_status" v1 ["reconciliation.status"] v2 ["reconciliationStatus"];
-    RECONCILED_ID = "reconciled_transaction_id" v1 ["reconciliation.bookedTransactionId"] v2 [];
+    RECONCILED_ID = "reconciled_transaction_id" v1 ["reconciliation.bookedTransactionId", "attachedTransactions[0].transactionId"] v2 ["attachedTransactions[0].id"];
     CREATED_AT = "created_at" ["created"];
     UPDATED_AT = "updated_at" ["updated"];
     VERSION = "version" ["version"];
     EXTERNAL_METADATA = "external_metadata" v1 ["externalMetadata"] v2 ["metadata"];
 }
 
-const BANK_REFERENCE: Field = Field::both("metadata.bank_reference", &["bankReference"]);
-const END_TO_END_ID: Field = Field::both("metadata.bank_reference", &["references.endToEndId"]);
+const BANK_REFERENCE: Field =
+    Field::both("metadata.bank_reference", &["bankReference", "references.endToEndId"]);
 const DIRECTION: Field = Field::both("metadata.direction", &["direction"]);
-const HOLDER: Field = Field::both("counterparty.name", &["sourceHolder.legalName"]);
+const DOMAIN: Field = Field::new("metadata.transaction_type", &[], &["bankTransactionCode.domain"]);
+const FAMILY: Field = Field::new("metadata.transaction_type", &[], &["bankTransactionCode.family"]);
+const SUBFAMILY: Field =
+    Field::new("metadata.transaction_type", &[], &["bankTransactionCode.subfamily"]);
+const PROPRIETARY_CODE: Field =
+    Field::new("metadata.transaction_type", &[], &["bankTransactionCode.proprietary.code"]);
+const HOLDER: Field = Field::new("counterparty.name", &[], &["sourceHolder.legalName"]);
+pub(super) const SENT: &[Field] =
+    &[BANK_REFERENCE, DIRECTION, DOMAIN, FAMILY, SUBFAMILY, PROPRIETARY_CODE, HOLDER];
 
 pub(super) fn map(
     reader: &mut Reader<'_, '_>,
@@ -59,7 +68,7 @@ pub(super) fn map(
         counterparty: None,
         mandate_reference: reader.text(&MANDATE_REFERENCE),
         reconciliation_status: reader.word(&RECONCILIATION_STATUS, RECONCILIATION_STATUSES),
-        reconciled_transaction_id: reader.text(&RECONCILED_ID).or_else(|| attached(reader)),
+        reconciled_transaction_id: reader.text(&RECONCILED_ID),
         created_at: reader.timestamp(&CREATED_AT),
         updated_at: reader.timestamp(&UPDATED_AT),
         version: reader.int(&VERSION)?,
@@ -67,36 +76,26 @@ pub(super) fn map(
         metadata: Default::default(),
         raw,
     };
-    let counterparty = reader.object(&COUNTERPARTY);
-    let counterparty = counterparty.and_then(|found| party::party(found, reader.notes()));
-    payment.counterparty = match reader.text(&HOLDER) {
-        Some(name) => {
-            let mut party = counterparty.unwrap_or_default();
-            party.name = party.name.or(Some(name));
-            Some(party)
-        }
-        None => counterparty,
-    };
+    let holder = reader.text(&HOLDER);
+    let counterparty = reader.object(&COUNTERPARTY).unwrap_or(&Json::Null);
+    payment.counterparty = party::party(reader, counterparty, holder);
     payment.metadata = metadata(reader, &payment);
     Ok(payment)
-}
-
-/// The first statement entry that the payment was matched with.
-fn attached(reader: &Reader<'_, '_>) -> Option<String> {
-    let first = reader.record.get("attachedTransactions").items().first()?;
-    party::owned(first.get("transactionId").text().or_else(|| first.get("id").text()))
 }
 
 fn metadata(
     reader: &mut Reader<'_, '_>,
     payment: &ExternalPayment,
 ) -> std::collections::BTreeMap<String, String> {
-    let bank_reference = reader.text(&BANK_REFERENCE).or_else(|| reader.text(&END_TO_END_ID));
+    let bank_reference = reader.text(&BANK_REFERENCE);
+    let code = [&DOMAIN, &FAMILY, &SUBFAMILY].map(|field| reader.text(field));
+    let code = transaction_type(&code, reader.text(&PROPRIETARY_CODE));
     let minor_units = payment.amount.as_ref().and_then(|amount| amount.minor_units);
     let derived = minor_units.map(|units| if units >= 0 { "CREDIT" } else { "DEBIT" });
     let direction = reader.text(&DIRECTION).or_else(|| party::owned(derived));
     Metadata::default()
         .put("transaction_id", Some(&payment.id))
+        .put("transaction_type", code.as_deref())
         .put("bank_reference", bank_reference.as_deref().or(payment.mandate_reference.as_deref()))
         .put("remittance_information_unstructured", payment.remittance_information.as_deref())
         .put("direction", direction.as_deref())

@@ -9,8 +9,9 @@ use super::{Error, Note, amount};
 
 /// One published field and the members that feed it.
 ///
-/// A path is dotted (`contactDetails.address.city`); of several the first that is readable
-/// counts. No path: the generation has no such thing.
+/// A path is dotted (`contactDetails.address.city`); `list[0]` is the first element that says
+/// something, `list[BIC]` the first whose `type` is that. Of several paths the first that is
+/// readable counts. No path: the generation has no such thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
     /// The name as published.
@@ -33,7 +34,8 @@ impl Field {
         Field { name, v1, v2 }
     }
 
-    fn paths(&self, generation: Generation) -> &'static [&'static str] {
+    /// The members of one generation.
+    pub fn paths(&self, generation: Generation) -> &'static [&'static str] {
         match generation {
             Generation::V1 => self.v1,
             Generation::V2 => self.v2,
@@ -48,13 +50,26 @@ impl Field {
     ) -> impl Iterator<Item = &'r Json<'j>> {
         self.paths(generation)
             .iter()
-            .map(move |path| path.split('.').fold(record, |value, name| value.get(name)))
+            .map(move |path| path.split('.').fold(record, step))
             .filter(|value| !value.is_nothing())
     }
 
     pub(super) fn text<'r>(&self, record: &'r Json<'_>, generation: Generation) -> Option<&'r str> {
         self.values(record, generation).find_map(Json::text)
     }
+}
+
+/// One step of a path.
+fn step<'r, 'j>(value: &'r Json<'j>, name: &str) -> &'r Json<'j> {
+    let Some((list, which)) = name.strip_suffix(']').and_then(|name| name.split_once('[')) else {
+        return value.get(name);
+    };
+    let mut items = value.get(list).items().iter().filter(|item| !item.is_nothing());
+    let found = match which.parse() {
+        Ok(at) => items.nth(at),
+        Err(_) => items.find(|item| item.get("type").text() == Some(which)),
+    };
+    found.unwrap_or(&Json::Null)
 }
 
 /// Declares an entity's mapping table: a constant per field, and `FIELDS` of all of them.
@@ -86,10 +101,10 @@ impl<'r, 'j> Reader<'r, 'j> {
         Reader { record, generation, notes: Vec::new() }
     }
 
-    /// The oddities, each once.
-    pub fn into_notes(self) -> Vec<Note> {
-        let mut seen = Vec::with_capacity(self.notes.len());
-        for note in self.notes {
+    /// The oddities and `others`, each once.
+    pub fn into_notes(self, others: Vec<Note>) -> Vec<Note> {
+        let mut seen = Vec::new();
+        for note in self.notes.into_iter().chain(others) {
             if !seen.contains(&note) {
                 seen.push(note);
             }
@@ -99,6 +114,18 @@ impl<'r, 'j> Reader<'r, 'j> {
 
     pub fn note(&mut self, note: Note) {
         self.notes.push(note);
+    }
+
+    /// Reads an object inside the record by its own table; what is odd there is odd here.
+    pub fn inside<T>(
+        &mut self,
+        object: &'r Json<'j>,
+        read: impl FnOnce(&mut Reader<'r, 'j>) -> T,
+    ) -> T {
+        let mut reader = Reader::new(object, self.generation);
+        let found = read(&mut reader);
+        self.notes.append(&mut reader.notes);
+        found
     }
 
     /// The first value that `read` accepts. If there are values but none is accepted: a note.

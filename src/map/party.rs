@@ -1,13 +1,27 @@
 //! Identifiers, routing numbers, and the other side of a payment.
 //!
-//! Two shapes feed one record. v1 has `externalAccount {bank, identifier, market, rawIdentifier}`
-//! with one identifier, v2 `account {identifiers, routing, market, rawIdentifier}` with several;
-//! every member is optional in both, so one reader takes either.
+//! v1 has `externalAccount {bank, identifier, market, rawIdentifier}` with one identifier, v2
+//! `account {identifiers, routing, market, rawIdentifier}` with several. A direct debit names the
+//! other side's account itself, and so does v1's deprecated `counterparty`: there the members lie
+//! one level higher.
 
 use crate::domain::{Identifier, Party, Routing};
 use crate::json::Json;
 
 use super::Note;
+use super::field::{Field, Reader};
+
+fields! {
+    NAME = "counterparty.name" ["name"];
+    PARTY_TYPE = "counterparty.party_type" ["partyType"];
+    IDENTIFIERS = "counterparty.identifiers" v1 ["externalAccount.identifier", "identifiers"] v2 ["account.identifiers", "identifiers"];
+    ROUTING = "counterparty.routing" v1 [] v2 ["account.routing", "routing"];
+    BANK_BIC = "counterparty.bank_bic" v1 ["externalAccount.bank.bic", "bank.bic", "bic"] v2 ["account.routing[BIC].number", "routing[BIC].number"];
+    MARKET = "counterparty.market" v1 ["externalAccount.market", "identifiers[0].market"] v2 ["account.market", "market"];
+    RAW_IDENTIFIER = "counterparty.raw_identifier" v1 ["externalAccount.rawIdentifier"] v2 ["account.rawIdentifier"];
+    NATIONAL_ID_NUMBER = "counterparty.national_id_number" v1 ["nationalIdentifier.number", "contactDetails.nationalId.number"] v2 ["nationalIdentifier.number"];
+    COUNTRY = "counterparty.country" v1 ["contactDetails.address.country"] v2 ["address.country"];
+}
 
 const IDENTIFIER_TYPES: &[&str] = &[
     "IBAN",
@@ -42,11 +56,18 @@ fn identifier(item: &Json<'_>, notes: &mut Vec<Note>) -> Option<Identifier> {
     if let Some(kind) = kind.filter(|kind| !IDENTIFIER_TYPES.contains(kind)) {
         notes.push(Note::unknown_value("identifiers.type", kind));
     }
+    let mut text = |name: &str, field| {
+        let value = item.get(name);
+        if value.text().is_none() && !value.is_nothing() {
+            notes.push(Note::Unreadable { field });
+        }
+        owned(value.text())
+    };
     let identifier = Identifier {
-        kind: owned(kind),
-        market: owned(item.get("market").text()),
-        number: owned(item.get("number").text()),
-        holder_name: owned(item.get("holderName").text()),
+        kind: text("type", "identifiers.type"),
+        market: text("market", "identifiers.market"),
+        number: text("number", "identifiers.number"),
+        holder_name: text("holderName", "identifiers.holder_name"),
     };
     (identifier != Identifier::default()).then_some(identifier)
 }
@@ -61,12 +82,6 @@ pub(super) fn routing(items: &[Json<'_>]) -> Vec<Routing> {
         })
         .filter(|routing| *routing != Routing::default())
         .collect()
-}
-
-/// The BIC among routing numbers.
-pub(super) fn bic(routing: &[Routing]) -> Option<String> {
-    let bic = routing.iter().find(|entry| entry.kind.as_deref() == Some("BIC"))?;
-    bic.number.clone()
 }
 
 /// The object that holds a party's bank account: a member of it, else the party itself.
@@ -88,37 +103,25 @@ pub(super) fn account_identifiers<'r, 'j>(
 }
 
 /// Maps the other side of a payment; none if nothing is said about it.
-pub(super) fn party(party: &Json<'_>, notes: &mut Vec<Note>) -> Option<Party> {
-    let account = account(party);
-    let kind = party.get("partyType").text();
-    if let Some(kind) = kind.filter(|kind| !PARTY_TYPES.contains(kind)) {
-        notes.push(Note::unknown_value("counterparty.party_type", kind));
-    }
-    let routing = routing(account.get("routing").items());
-    let found = Party {
-        name: first(party, &[&["name"], &["legalName"]]),
-        party_type: owned(kind),
+pub(super) fn party<'r, 'j>(
+    reader: &mut Reader<'r, 'j>,
+    party: &'r Json<'j>,
+    name: Option<String>,
+) -> Option<Party> {
+    let found = reader.inside(party, |reader| Party {
+        name: reader.text(&NAME).or(name),
+        party_type: reader.word(&PARTY_TYPE, PARTY_TYPES),
         identifiers: account_identifiers(party)
-            .filter_map(|item| identifier(item, notes))
+            .filter_map(|item| identifier(item, reader.notes()))
             .collect(),
-        bank_bic: first(account, &[&["bank", "bic"], &["bic"]]).or_else(|| bic(&routing)),
-        market: owned(account.get("market").text()),
-        raw_identifier: owned(account.get("rawIdentifier").text()),
-        national_id_number: first(
-            party,
-            &[&["nationalIdentifier", "number"], &["contactDetails", "nationalId", "number"]],
-        ),
-        country: first(
-            party,
-            &[&["contactDetails", "address", "country"], &["address", "country"]],
-        ),
-        routing,
-    };
+        routing: routing(reader.items(&ROUTING)),
+        bank_bic: reader.text(&BANK_BIC),
+        market: reader.text(&MARKET),
+        raw_identifier: reader.text(&RAW_IDENTIFIER),
+        national_id_number: reader.text(&NATIONAL_ID_NUMBER),
+        country: reader.text(&COUNTRY),
+    });
     (found != Party::default()).then_some(found)
-}
-
-fn first(record: &Json<'_>, paths: &[&[&str]]) -> Option<String> {
-    owned(paths.iter().find_map(|path| record.at(path).text()))
 }
 
 pub(super) fn owned(text: Option<&str>) -> Option<String> {

@@ -38,10 +38,10 @@ fields! {
     SOURCE_CURRENCY = "exchange_source_currency" v1 ["characteristics.currencyExchange.sourceCurrency"] v2 ["currencyExchange.sourceCurrency"];
     TARGET_CURRENCY = "exchange_target_currency" v1 ["characteristics.currencyExchange.targetCurrency"] v2 ["currencyExchange.targetCurrency"];
     UNIT_CURRENCY = "exchange_unit_currency" v1 ["characteristics.currencyExchange.unitCurrency"] v2 ["currencyExchange.unitCurrency"];
-    VIRTUAL_ACCOUNT = "virtual_account" v1 ["characteristics.virtualAccount.rawIdentifier", "characteristics.virtualAccount.identifier.number"] v2 ["virtualAccount.rawIdentifier", "virtualAccount.identifier.number"];
+    VIRTUAL_ACCOUNT = "virtual_account" v1 ["characteristics.virtualAccount.rawIdentifier", "characteristics.virtualAccount.identifier.number"] v2 ["virtualAccount.rawIdentifier", "virtualAccount.identifier.number", "virtualAccount.identifiers[0].number"];
     RECONCILIATION_STATUS = "reconciliation_status" v1 ["reconciliation.status"] v2 ["reconciliationStatus"];
-    RECONCILED_TYPE = "reconciled_with_type" v1 ["reconciliation.transactableType"] v2 [];
-    RECONCILED_ID = "reconciled_with_id" v1 ["reconciliation.transactableId"] v2 [];
+    RECONCILED_TYPE = "reconciled_with_type" v1 ["reconciliation.transactableType"] v2 ["attachedTransactables[0].type"];
+    RECONCILED_ID = "reconciled_with_id" v1 ["reconciliation.transactableId"] v2 ["attachedTransactables[0].id"];
     CREATED_AT = "created_at" ["created"];
     UPDATED_AT = "updated_at" ["updated"];
     VERSION = "version" ["version"];
@@ -49,11 +49,15 @@ fields! {
 }
 
 const BANK_REFERENCE: Field = Field::both("metadata.bank_reference", &["bankReference"]);
+pub(super) const SENT: &[Field] = &[BANK_REFERENCE];
 const KINDS: &[&str] = &["PAY-IN", "PAYOUT", "TRANSFER"];
 const DIRECTIONS: &[&str] = &["CREDIT", "DEBIT"];
 pub(super) const REMITTANCE_TYPES: &[&str] = &["UNSTRUCTURED", "STRUCTURED", "OCR"];
 pub(super) const RECONCILIATION_STATUSES: &[&str] =
     &["BOOKED", "EXPECTED", "RECONCILED", "PARTIALLY_RECONCILED", "NOT_RECONCILED"];
+
+const TRANSACTABLES: &[&str] =
+    &["PAYMENT", "EXPECTED_TRANSACTION", "CREDIT_TRANSFER", "DIRECT_DEBIT", "PAYMENT_BATCH"];
 
 pub(super) fn map(
     reader: &mut Reader<'_, '_>,
@@ -77,6 +81,8 @@ pub(super) fn map(
         end_to_end_id: reader.text(&END_TO_END_ID),
         mandate_reference: reader.text(&MANDATE_REFERENCE),
         reconciliation_status: reader.word(&RECONCILIATION_STATUS, RECONCILIATION_STATUSES),
+        reconciled_with_type: reader.word(&RECONCILED_TYPE, TRANSACTABLES),
+        reconciled_with_id: reader.text(&RECONCILED_ID),
         virtual_account: reader.digits(&VIRTUAL_ACCOUNT),
         created_at: reader.timestamp(&CREATED_AT),
         updated_at: reader.timestamp(&UPDATED_AT),
@@ -86,9 +92,8 @@ pub(super) fn map(
         ..Payment::default()
     };
     let counterparty = reader.object(&COUNTERPARTY);
-    payment.counterparty = counterparty.and_then(|found| party::party(found, reader.notes()));
+    payment.counterparty = counterparty.and_then(|found| party::party(reader, found, None));
     characteristics(reader, &mut payment)?;
-    reconciled_with(reader, &mut payment);
     classify(reader, joined, &mut payment);
     let bank_reference = reader.text(&BANK_REFERENCE);
     payment.metadata = metadata(&payment, bank_reference.as_deref());
@@ -111,14 +116,6 @@ fn characteristics(reader: &mut Reader<'_, '_>, payment: &mut Payment) -> Result
     payment.exchange_target_currency = reader.text(&TARGET_CURRENCY);
     payment.exchange_unit_currency = reader.text(&UNIT_CURRENCY);
     Ok(())
-}
-
-/// What the entry was matched with: a member in v1, the first of a list in v2.
-fn reconciled_with(reader: &mut Reader<'_, '_>, payment: &mut Payment) {
-    let attached = reader.record.get("attachedTransactables").items().first();
-    let attached = |name| party::owned(attached.and_then(|first| first.get(name).text()));
-    payment.reconciled_with_type = reader.text(&RECONCILED_TYPE).or_else(|| attached("type"));
-    payment.reconciled_with_id = reader.text(&RECONCILED_ID).or_else(|| attached("id"));
 }
 
 /// Type, direction and status: as sent where the record says them itself, else derived.
@@ -146,18 +143,25 @@ pub(super) fn known_status(reader: &mut Reader<'_, '_>, raw: Option<&str>) -> &'
     known
 }
 
+/// The bank transaction code, `PMNT/RCDT/ESCT`, else the bank's own code.
+pub(super) fn transaction_type(
+    code: &[Option<String>; 3],
+    proprietary: Option<String>,
+) -> Option<String> {
+    let parts: Vec<&str> = code.iter().filter_map(Option::as_deref).collect();
+    if parts.is_empty() { proprietary } else { Some(parts.join("/")) }
+}
+
 fn metadata(
     payment: &Payment,
     bank_reference: Option<&str>,
 ) -> std::collections::BTreeMap<String, String> {
     let code = [
-        &payment.bank_transaction_domain,
-        &payment.bank_transaction_family,
-        &payment.bank_transaction_subfamily,
+        payment.bank_transaction_domain.clone(),
+        payment.bank_transaction_family.clone(),
+        payment.bank_transaction_subfamily.clone(),
     ];
-    let code: Vec<&str> = code.into_iter().filter_map(|part| part.as_deref()).collect();
-    let code =
-        if code.is_empty() { payment.proprietary_code.clone() } else { Some(code.join("/")) };
+    let code = transaction_type(&code, payment.proprietary_code.clone());
     Metadata::default()
         .put("transaction_id", Some(&payment.id))
         .put("transaction_type", code.as_deref())

@@ -51,12 +51,18 @@ pub enum Error {
     /// What genesis pins differs from the configuration.
     #[error("{0}")]
     Pinned(String),
+    /// The API's host differs: another company's data, or the same bank at a new address.
+    #[error("the host of baseUrl is {ours}, but this workspace was set up with {theirs}")]
+    Host { ours: String, theirs: String },
     /// The deployment's group differs: somebody else's workspace, or a mistake.
     #[error("{0}")]
     PinnedGroup(String),
     /// The events of the last batch are not all there.
     #[error("the last batch is torn: {topic} partition {partition} lacks events of it")]
     Torn { topic: String, partition: i32 },
+    /// The event that the state names is not in its topic.
+    #[error("an event that the state names is not in {topic} any more")]
+    HistoryGone { topic: String },
 }
 
 impl Error {
@@ -70,10 +76,14 @@ impl Error {
             }
             Error::NotReadBack { .. } => "nothing was lost; it is diffed and published again",
             Error::NotSetUp => "run `atlar-ingestor setup` once",
+            Error::Host { .. } => {
+                "another company needs another kafka.topicPrefix; the same one at a new address \
+                 needs `atlar-ingestor setup --base-url URL` once"
+            }
             Error::Pinned(_) | Error::PinnedGroup(_) => {
                 "use the value the workspace was set up with, or another kafka.topicPrefix"
             }
-            Error::Torn { .. } => {
+            Error::Torn { .. } | Error::HistoryGone { .. } => {
                 "event topics must keep their history; if it was deleted, set up a new kafka.topicPrefix"
             }
         }
@@ -88,7 +98,9 @@ impl Error {
             | Error::NotSetUp
             | Error::Pinned(_)
             | Error::PinnedGroup(_)
-            | Error::Torn { .. } => false,
+            | Error::Host { .. }
+            | Error::Torn { .. }
+            | Error::HistoryGone { .. } => false,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use atlar_ingestor::domain::{Entity, Generation};
+use atlar_ingestor::domain::{Entity, ExternalAccount, Generation};
 use atlar_ingestor::json::Json;
 use atlar_ingestor::map::{self, Joined, Mapped};
 use serde::Deserialize;
@@ -23,6 +23,8 @@ pub struct Case {
 pub struct Surroundings {
     pub bank_name: Option<String>,
     pub own_counterparty: bool,
+    /// As `map::external_account` makes them.
+    pub external_accounts: Vec<ExternalAccount>,
     pub source_resource: Option<String>,
     pub account_id: Option<String>,
     pub organization_id: Option<String>,
@@ -32,15 +34,25 @@ pub struct Surroundings {
 
 impl Case {
     pub fn map_text(&self, text: &str) -> Result<Mapped, map::Error> {
+        self.map_parsed(&parse(text), Some(text))
+    }
+
+    /// Maps a record of which the text is not at hand.
+    pub fn map_json(&self, record: &Json<'_>) -> Result<Mapped, map::Error> {
+        self.map_parsed(record, None)
+    }
+
+    fn map_parsed(&self, record: &Json<'_>, raw: Option<&str>) -> Result<Mapped, map::Error> {
         let joined = Joined {
             bank_name: self.surroundings.bank_name.as_deref(),
             own_counterparty: self.surroundings.own_counterparty,
+            external_accounts: &self.surroundings.external_accounts,
             source_resource: self.surroundings.source_resource.as_deref(),
             account_id: self.surroundings.account_id.as_deref(),
             organization_id: self.surroundings.organization_id.as_deref(),
         };
-        let raw = self.surroundings.raw.then_some(text);
-        map::map(self.entity, self.generation, &parse(text), raw, &joined)
+        let raw = raw.filter(|_| self.surroundings.raw);
+        map::map(self.entity, self.generation, record, raw, &joined)
     }
 
     pub fn map(&self) -> Result<Mapped, map::Error> {

@@ -46,12 +46,17 @@ async fn signs_the_bytes_of_the_request_line() {
     let client = Client::new(options(&format!("{}/a%20b", server.base_url))).unwrap();
     let list = ListRequest {
         path: "/v1/transactions".into(),
-        query: vec![("accountId".into(), "å /&=+%~*".into())],
+        query: vec![
+            ("accountId".into(), "å /&=+%~*".into()),
+            ("date[gte]".into(), "2026-01-01".into()),
+            ("date[gte]".into(), "[]".into()),
+        ],
     };
     client.page(&list, Some("2022-03|e+/=="), &go()).await.unwrap();
     client.page(&accounts(), None, &go()).await.unwrap();
     let seen = server.seen();
     assert_eq!(seen[0].header("atlar-request-timestamp"), "2026-02-03T09:15:27.104Z");
+    assert_eq!(seen[0].parameter("date%5Bgte%5D"), Some("2026-01-01"));
     assert!(seen.iter().all(|seen| !seen.header("authorization").contains(SECRET)));
 }
 

@@ -8,6 +8,7 @@ fn kind(error: &PageError) -> &'static str {
     match error {
         PageError::Unavailable { .. } => "unavailable",
         PageError::Unauthorized { .. } => "unauthorized",
+        PageError::NoToken { .. } => "no token",
         PageError::Forbidden { .. } => "forbidden",
         PageError::NotOffered { .. } => "not offered",
         PageError::BadToken { .. } => "bad token",
@@ -176,8 +177,11 @@ async fn a_web_page_gives_the_hint_to_check_the_base_url() {
 #[tokio::test]
 async fn the_body_of_a_refused_list_is_told_apart() {
     let table = [
-        (r#"{"status":404,"message":"x"}"#, ErrorBody::Documented),
-        (r#"{"message":"x"}"#, ErrorBody::Documented),
+        (r#"{"status":410,"message":"x","details":null}"#, ErrorBody::Documented),
+        (r#"{"status":404,"message":"x"}"#, ErrorBody::Other),
+        (r#"{"status":410}"#, ErrorBody::Other),
+        (r#"{"message":"x"}"#, ErrorBody::Other),
+        (r#"[{"status":410,"message":"x"}]"#, ErrorBody::Other),
         (r#""not found""#, ErrorBody::Other),
         ("", ErrorBody::Other),
         (" <html>", ErrorBody::Html),
@@ -187,6 +191,30 @@ async fn the_body_of_a_refused_list_is_told_apart() {
         let error = server.client().page(&accounts(), None, &go()).await.unwrap_err();
         let PageError::NotOffered { body, .. } = error else { panic!("{error:?}") };
         assert_eq!(body, expected, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn only_atlar_itself_says_that_a_list_is_gone() {
+    let table = [
+        (404, r#"{"status":404,"message":"no"}"#, true),
+        (410, r#" {"message":"no","status":410,"later":[]}"#, true),
+        (405, r#"{"status":405,"message":"no"}"#, false),
+        (403, r#"{"status":403,"message":"no"}"#, false),
+        (404, "<!doctype html><html></html>", false),
+        (404, "", false),
+        (404, r#""not found""#, false),
+        (404, r#"{"message":"no Route matched with those values"}"#, false),
+        (404, r#"{"timestamp":1,"status":404,"error":"Not Found"}"#, false),
+        (404, r#"{"status":200,"message":"no"}"#, false),
+    ];
+    for (status, text, expected) in table {
+        let status = StatusCode::from_u16(status).unwrap();
+        let server = Server::start(move |_, _| (status, text).into_response()).await;
+        let error = server.client().page(&accounts(), None, &go()).await.unwrap_err();
+        assert_eq!(error.is_gone_by_atlar(), expected, "{status} {text}");
+        let stop = Listing::start(server.client(), accounts()).next_page(&go()).await.unwrap_err();
+        assert_eq!(stop.is_gone_by_atlar(), expected, "{status} {text}");
     }
 }
 

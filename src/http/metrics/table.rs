@@ -45,6 +45,9 @@ pub(super) enum Number {
     Seconds(f64),
 }
 
+/// Those that are told once for the process, not for each workspace.
+pub(super) const OF_PROCESS: [&str; 2] = ["build", "start_time"];
+
 /// In the order of a scrape.
 pub(super) const METRICS: &[Metric] = &[
     Metric {
@@ -65,14 +68,14 @@ pub(super) const METRICS: &[Metric] = &[
         name: "ready",
         kind: Kind::Gauge,
         labels: &[],
-        help: "1 while /readyz answers 200, else 0",
+        help: "1 while the workspace is ready to be relied on, as /readyz says, else 0",
         read: |s| count(s.not_ready().is_none().into()),
     },
     Metric {
         name: "phase",
         kind: Kind::Gauge,
         labels: &["phase"],
-        help: "1 for the phase the process is in, 0 for the others",
+        help: "1 for the phase the workspace is in, 0 for the others",
         read: phases,
     },
     Metric {

@@ -13,6 +13,14 @@ fn stream(state: StreamState, fresh_ms: Option<i64>, new: u64) -> StreamStatus {
     StreamStatus { state, fresh_ms, pages: 2, requests: 3, listing, total, ..Default::default() }
 }
 
+fn overview(workspaces: Vec<Snapshot>) -> Overview {
+    let mut process = Snapshot::default();
+    process.version = "1.2.3";
+    process.started_ms = 1_764_000_000_123;
+    let workspaces = workspaces.into_iter().map(|status| (None, status)).collect();
+    Overview { process, workspaces }
+}
+
 /// A status in which every metric has a value.
 fn status() -> Snapshot {
     let streams = [
@@ -23,8 +31,7 @@ fn status() -> Snapshot {
         ("payments/acc-4", stream(StreamState::Off, Some(1_000), 0)),
     ];
     let mut status = Snapshot::default();
-    status.version = "1.2.3";
-    status.started_ms = 1_764_000_000_123;
+    status.topic_prefix = "bank".to_owned();
     status.phase = "ready".to_owned();
     status.acquisitions = 1;
     status.entities = 30;
@@ -42,29 +49,29 @@ fn has(text: &str, line: &str) {
 
 #[test]
 fn tells_what_the_status_says() {
-    let text = text(status()).unwrap();
+    let text = text(overview(vec![status()])).unwrap();
     for line in [
         r#"atlar_ingestor_build_info{version="1.2.3"} 1"#,
         "atlar_ingestor_start_time_seconds 1764000000.123",
-        "atlar_ingestor_ready 1",
-        r#"atlar_ingestor_phase{phase="ready"} 1"#,
-        r#"atlar_ingestor_phase{phase="waiting"} 0"#,
+        r#"atlar_ingestor_ready{workspace="bank"} 1"#,
+        r#"atlar_ingestor_phase{workspace="bank",phase="ready"} 1"#,
+        r#"atlar_ingestor_phase{workspace="bank",phase="waiting"} 0"#,
         "# TYPE atlar_ingestor_batches counter",
-        "atlar_ingestor_batches_total 4",
-        "atlar_ingestor_batch_number 9",
-        "atlar_ingestor_acquisitions_total 1",
-        "atlar_ingestor_state_entities 30",
-        r#"atlar_ingestor_events_total{entity="payment"} 31"#,
-        r#"atlar_ingestor_events_total{entity="balance"} 0"#,
-        "atlar_ingestor_last_event_timestamp_seconds 6.0",
-        r#"atlar_ingestor_last_success_timestamp_seconds{stream="accounts"} 5.0"#,
-        r#"atlar_ingestor_last_success_timestamp_seconds{stream="payments"} 3.5"#,
-        r#"atlar_ingestor_streams{stream="payments",state="failed"} 1"#,
-        r#"atlar_ingestor_streams{stream="accounts",state="failed"} 0"#,
-        r#"atlar_ingestor_listing_records{stream="payments"} 28"#,
-        r#"atlar_ingestor_listing_pages{stream="payments"} 8"#,
-        r#"atlar_ingestor_records_total{stream="payments",verdict="new"} 30"#,
-        r#"atlar_ingestor_records_total{stream="payments",verdict="same"} 4"#,
+        r#"atlar_ingestor_batches_total{workspace="bank"} 4"#,
+        r#"atlar_ingestor_batch_number{workspace="bank"} 9"#,
+        r#"atlar_ingestor_acquisitions_total{workspace="bank"} 1"#,
+        r#"atlar_ingestor_state_entities{workspace="bank"} 30"#,
+        r#"atlar_ingestor_events_total{workspace="bank",entity="payment"} 31"#,
+        r#"atlar_ingestor_events_total{workspace="bank",entity="balance"} 0"#,
+        r#"atlar_ingestor_last_event_timestamp_seconds{workspace="bank"} 6.0"#,
+        r#"atlar_ingestor_last_success_timestamp_seconds{workspace="bank",stream="accounts"} 5.0"#,
+        r#"atlar_ingestor_last_success_timestamp_seconds{workspace="bank",stream="payments"} 3.5"#,
+        r#"atlar_ingestor_streams{workspace="bank",stream="payments",state="failed"} 1"#,
+        r#"atlar_ingestor_streams{workspace="bank",stream="accounts",state="failed"} 0"#,
+        r#"atlar_ingestor_listing_records{workspace="bank",stream="payments"} 28"#,
+        r#"atlar_ingestor_listing_pages{workspace="bank",stream="payments"} 8"#,
+        r#"atlar_ingestor_records_total{workspace="bank",stream="payments",verdict="new"} 30"#,
+        r#"atlar_ingestor_records_total{workspace="bank",stream="payments",verdict="same"} 4"#,
     ] {
         has(&text, line);
     }
@@ -76,10 +83,29 @@ fn tells_what_the_status_says() {
 fn what_is_not_known_is_left_out() {
     let mut status = Snapshot::default();
     status.phase = "waiting: no broker".to_owned();
-    let text = text(status).unwrap();
-    has(&text, "atlar_ingestor_ready 0");
-    has(&text, r#"atlar_ingestor_phase{phase="waiting"} 1"#);
+    let text = text(overview(vec![status])).unwrap();
+    has(&text, r#"atlar_ingestor_ready{workspace=""} 0"#);
+    has(&text, r#"atlar_ingestor_phase{workspace="",phase="waiting"} 1"#);
     assert!(!text.contains("last_event") && !text.contains("last_success"), "{text}");
+}
+
+#[test]
+fn each_workspace_has_its_own_values_and_the_process_one() {
+    let mut second = status();
+    second.topic_prefix = "bank.second".to_owned();
+    second.batches = 7;
+    let text = text(overview(vec![status(), second])).unwrap();
+    has(&text, r#"atlar_ingestor_batches_total{workspace="bank"} 4"#);
+    has(&text, r#"atlar_ingestor_batches_total{workspace="bank.second"} 7"#);
+    assert_eq!(text.matches("atlar_ingestor_build_info{").count(), 1);
+    assert_eq!(text.matches("# TYPE atlar_ingestor_batches counter").count(), 1);
+}
+
+#[test]
+fn without_a_workspace_there_is_the_process() {
+    let text = text(overview(vec![])).unwrap();
+    has(&text, r#"atlar_ingestor_build_info{version="1.2.3"} 1"#);
+    assert!(!text.contains("workspace"), "{text}");
 }
 
 /// Type, labels and meaning by name of the sample.
@@ -119,10 +145,15 @@ fn served(text: &str) -> Described {
 
 #[test]
 fn the_document_lists_what_is_served_and_nothing_else() {
-    let (documented, served) = (documented(), served(&text(status()).unwrap()));
+    let (documented, served) = (documented(), served(&text(overview(vec![status()])).unwrap()));
     assert_eq!(served.len(), METRICS.len(), "the test's status leaves a metric without a value");
-    for (name, described) in &served {
-        assert_eq!(documented.get(name), Some(described), "{name} in docs/metrics.md");
+    for (name, (kind, labels, help)) in &served {
+        // The document says it once for all.
+        let mut labels = labels.clone();
+        let of_process = ["build_info", "start_time_seconds"].iter().any(|of| name.ends_with(of));
+        assert_eq!(labels.remove("workspace"), !of_process, "{name}");
+        let described = (kind.clone(), labels, help.clone());
+        assert_eq!(documented.get(name), Some(&described), "{name} in docs/metrics.md");
     }
     for name in documented.keys() {
         assert!(served.contains_key(name), "{name} is documented but not served");
