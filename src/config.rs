@@ -48,7 +48,7 @@ pub use environment::{CONFIG_VARIABLE, Environment, PREFIX, variable_of};
 pub use kind::{Kind, address, duration, spelled};
 pub use options::{
     AtlarOptions, Config, Credentials, DeleteOptions, EventOptions, HttpOptions, KafkaOptions,
-    LogOptions, RegistryOptions, RequestOptions, SecurityOptions, StoreOptions,
+    LogOptions, NarrowingOptions, RegistryOptions, RequestOptions, SecurityOptions, StoreOptions,
 };
 pub use resolution::{DEFAULT_FILE, Line, Resolution, file_to_read};
 pub use secret_source::SecretSource;

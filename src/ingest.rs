@@ -12,24 +12,35 @@
 //! number tells the poll tasks to list again.
 
 pub mod building;
+pub mod commands;
 pub mod cycles;
+pub mod decisions;
 pub mod dry_run;
 pub mod event;
+pub mod ids;
 pub mod joins;
 pub mod judge;
+pub mod letters;
 pub mod owner;
 #[cfg(test)]
 mod tests;
 pub mod thread;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::change::Tally;
+use crate::domain::Generation;
 use crate::poll::tree::Stream;
 
+pub use commands::Commands;
+pub use ids::Ids;
+pub use judge::Refusal;
+pub use judge::streams::Coverage;
 pub use owner::{Owner, OwnerHandle, Phase};
 
 /// Pages on their way to the owner. With pages of 500 records this holds a few megabytes.
@@ -51,6 +62,56 @@ pub enum Message {
         session_no: u64,
         stream: Stream,
     },
+    /// The stream is to be read in its generation of the API, where nothing is on record yet.
+    Decide {
+        session_no: u64,
+        stream: Stream,
+        reply: oneshot::Sender<()>,
+    },
+    /// External payments are to be read from this list, where nothing is on record yet.
+    Choose {
+        session_no: u64,
+        source: &'static str,
+        reply: oneshot::Sender<()>,
+    },
+    /// The stream is to be read in another generation than on record: `ids` is a complete listing
+    /// there.
+    Move {
+        session_no: u64,
+        stream: Stream,
+        ids: Ids,
+        reply: oneshot::Sender<Moved>,
+    },
+}
+
+/// What became of a move to another generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// It is on its way: a new session begins.
+    Accepted,
+    /// The listing lacks too much of what is live.
+    Held(Coverage),
+}
+
+/// What is on record about the workspace that poll tasks go by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The reference lists that records may be joined with, sorted.
+    pub lists: Vec<String>,
+    /// Generation of the API, by stream.
+    pub generations: Arc<BTreeMap<String, Generation>>,
+    /// The list that external payments are read from, where it was chosen by itself.
+    pub source: Option<String>,
+}
+
+impl Known {
+    pub fn generation(&self, stream: &str) -> Option<Generation> {
+        self.generations.get(stream).copied()
+    }
+
+    pub fn has_list(&self, list: &str) -> bool {
+        self.lists.iter().any(|known| known == list)
+    }
 }
 
 /// A page of a stream, as received.

@@ -1,4 +1,7 @@
-//! Reading: the workflow as a table ([`tree`]), and the tasks that walk it ([`driver`]).
+//! Reading: the workflow as a table ([`tree`]), and the tasks that walk it ([`driver`], [`task`]).
 
 pub mod driver;
+pub mod generation;
+pub mod sources;
+pub mod task;
 pub mod tree;

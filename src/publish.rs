@@ -18,9 +18,11 @@
 
 pub mod batch;
 pub mod headers;
+pub mod past;
 pub mod topics;
 pub mod writer;
 
-pub use batch::{Batch, Event, Write};
+pub use batch::{Batch, Event, What, Write};
+pub use past::{Past, PastEvent};
 pub use topics::Names;
 pub use writer::{Error, Writer};

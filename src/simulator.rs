@@ -44,14 +44,19 @@
 mod admin;
 mod auth;
 mod bank;
+mod begin;
 mod calendar;
 mod cast;
 mod dice;
 mod fault;
+mod follow;
 mod gate;
 mod life;
 mod make;
 mod market;
+mod oauth;
+mod offered;
+mod options;
 mod page;
 mod payload;
 mod record;
@@ -61,6 +66,7 @@ mod served;
 mod table;
 #[cfg(test)]
 mod tests;
+mod v2;
 mod world;
 mod write;
 
@@ -80,6 +86,8 @@ pub use self::auth::Schemes;
 pub use self::bank::EditError;
 pub use self::fault::{Error as FaultError, Fault, FaultKind, Faults};
 pub use self::life::{LifeEvent, What};
+use self::options::Settings;
+pub use self::options::{Generation, Generations, Options, Traps};
 pub use self::record::{Gone, Kind};
 pub use self::world::{Present, World};
 use crate::clock::Clock;
@@ -95,113 +103,6 @@ const TICK_MIN: Duration = Duration::from_millis(5);
 /// Life is never faster than this, in steps per second.
 const RATE_MAX: f64 = 100_000.0;
 
-/// What kind of bank to simulate. Start from [`Options::new`].
-#[derive(Clone)]
-pub struct Options {
-    /// Names the world.
-    pub seed: u64,
-    pub accounts: usize,
-    pub counterparties: usize,
-    /// At the beginning; a transfer counts on both its accounts.
-    pub transactions_per_account: usize,
-    pub external_payments: usize,
-    /// The first entries are spread over so many days.
-    pub history_days: u32,
-    /// Steps of life per second; 0 keeps the bank still.
-    pub rate_per_second: f64,
-    /// Taken from the seed if absent.
-    pub organization_id: Option<String>,
-    pub access_key: String,
-    pub secret: String,
-    pub schemes: Schemes,
-    pub faults: Faults,
-    pub traps: Traps,
-    /// Answers kept for `/_simulator/served`.
-    pub served_log_max: usize,
-}
-
-impl Options {
-    /// A small still bank with every trap and no faults.
-    pub fn new(access_key: impl Into<String>, secret: impl Into<String>) -> Options {
-        Options {
-            seed: 1,
-            accounts: 20,
-            counterparties: 40,
-            transactions_per_account: 50,
-            external_payments: 30,
-            history_days: 120,
-            rate_per_second: 0.0,
-            organization_id: None,
-            access_key: access_key.into(),
-            secret: secret.into(),
-            schemes: Schemes::Any,
-            faults: Faults::default(),
-            traps: Traps::all(),
-            served_log_max: 200_000,
-        }
-    }
-}
-
-/// The habits of the real API that mislead a naive reader.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Traps {
-    /// Pages of dated lists end with the month.
-    pub month_pages: bool,
-    /// Pages without items in mid-list, and an empty last page.
-    pub empty_pages: bool,
-    /// Pages shorter than `limit` in mid-list.
-    pub short_pages: bool,
-    /// A position counts from the newest entry of its month: arrivals push entries on to the next
-    /// page, where they are seen twice. Otherwise a position is the entry last seen.
-    pub shifting_pages: bool,
-    /// Some accounts have no balance.
-    pub missing_balance: bool,
-    /// `bank.id` and `bank.name` are empty strings on newer accounts.
-    pub empty_bank: bool,
-    /// null, `{}`, `""` and absence used side by side; otherwise always absence.
-    pub mixed_nothing: bool,
-    /// Members that are not documented.
-    pub unknown_fields: bool,
-    /// Now and then a value outside the documented enums, and a currency outside ISO 4217.
-    pub unknown_values: bool,
-    /// Some entries arrive with a booking date in the past.
-    pub back_dated: bool,
-}
-
-impl Traps {
-    /// Everything on, as in real life.
-    pub fn all() -> Traps {
-        Traps {
-            month_pages: true,
-            empty_pages: true,
-            short_pages: true,
-            shifting_pages: true,
-            missing_balance: true,
-            empty_bank: true,
-            mixed_nothing: true,
-            unknown_fields: true,
-            unknown_values: true,
-            back_dated: true,
-        }
-    }
-
-    /// Everything off: full pages, tidy records.
-    pub fn none() -> Traps {
-        Traps {
-            month_pages: false,
-            empty_pages: false,
-            short_pages: false,
-            shifting_pages: false,
-            missing_balance: false,
-            empty_bank: false,
-            mixed_nothing: false,
-            unknown_fields: false,
-            unknown_values: false,
-            back_dated: false,
-        }
-    }
-}
-
 /// Why a simulator could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -209,34 +110,8 @@ pub enum Error {
     Address(#[source] std::io::Error),
     #[error("a rate of {0} steps per second: it must be from 0 to 100000")]
     Rate(f64),
-}
-
-/// What the bank itself needs of the options.
-struct Settings {
-    seed: u64,
-    accounts: usize,
-    counterparties: usize,
-    transactions_per_account: usize,
-    external_payments: usize,
-    history_days: u32,
-    organization_id: String,
-    traps: Traps,
-}
-
-impl Settings {
-    fn new(options: &Options) -> Settings {
-        let named = options.organization_id.clone();
-        Settings {
-            seed: options.seed,
-            accounts: options.accounts,
-            counterparties: options.counterparties,
-            transactions_per_account: options.transactions_per_account,
-            external_payments: options.external_payments,
-            history_days: options.history_days,
-            organization_id: named.unwrap_or_else(|| dice::Dice::new(options.seed, 0).uuid()),
-            traps: options.traps.clone(),
-        }
-    }
+    #[error("a list that is not to be offered")]
+    Offered(#[from] EditError),
 }
 
 /// What all parts of a running simulator share.
@@ -247,6 +122,8 @@ struct Shared {
     events: broadcast::Sender<LifeEvent>,
     requests: AtomicU64,
     clock: Clock,
+    tokens: Mutex<oauth::Tokens>,
+    offered: Mutex<offered::Offered>,
     schemes: Schemes,
     access_key: String,
     secret: String,
@@ -272,6 +149,8 @@ impl Simulator {
             return Err(Error::Rate(rate));
         }
         let addr = listener.local_addr().map_err(Error::Address)?;
+        let offered = offered::Offered::new(options.generations, &options.not_offered)?;
+        let (life_ms, mortal) = (options.token_life_ms, options.traps.token_expiry);
         let bank = bank::Bank::begin(Settings::new(&options), clock.clone());
         let shared = Arc::new(Shared {
             bank: RwLock::new(bank),
@@ -280,6 +159,8 @@ impl Simulator {
             events: broadcast::Sender::new(EVENTS_MAX),
             requests: AtomicU64::new(0),
             clock,
+            tokens: Mutex::new(oauth::Tokens::new(options.seed, life_ms, mortal)),
+            offered: Mutex::new(offered),
             schemes: options.schemes,
             access_key: options.access_key,
             secret: options.secret,

@@ -60,6 +60,16 @@ pub struct StreamStatus {
     pub total: Tally,
 }
 
+impl StreamStatus {
+    /// Its listing was complete, and all that came of it is committed.
+    pub fn is_fresh(&mut self, now_ms: i64) {
+        self.state = StreamState::Fresh;
+        self.fresh_ms = Some(now_ms);
+        self.error = None;
+        self.hint = None;
+    }
+}
+
 /// An entry of the change feed.
 #[derive(Debug, Clone, Serialize)]
 pub struct FeedEntry {
@@ -164,15 +174,15 @@ impl Status {
         inner.committing = newest
             .map(|event| FeedEntry {
                 at_ms,
-                op: event.op.as_str(),
-                entity: event.entity.as_str(),
+                op: event.what.op(),
+                entity: event.what.name(),
                 id: String::from_utf8_lossy(&event.key).into_owned(),
                 change_no: event.change_no,
             })
             .collect();
         inner.committing_by_entity.clear();
         for event in &batch.events {
-            *inner.committing_by_entity.entry(event.entity.as_str()).or_default() += 1;
+            *inner.committing_by_entity.entry(event.what.name()).or_default() += 1;
         }
     }
 
@@ -204,6 +214,19 @@ impl Status {
             Some(stream) => change(stream),
             None => change(inner.streams.entry(name.to_owned()).or_default()),
         }
+    }
+
+    /// A listing of the stream begins.
+    pub fn listing_started(&self, name: &str) {
+        self.stream(name, |status| {
+            status.state = StreamState::Listing;
+            status.listing = Tally::default();
+        });
+    }
+
+    /// The stream was a placeholder for another one.
+    pub fn forget_stream(&self, name: &str) {
+        self.lock().streams.remove(name);
     }
 
     pub fn observed(&self, stream: &str, tally: &Tally) {

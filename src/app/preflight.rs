@@ -8,7 +8,6 @@ use tokio_util::sync::CancellationToken;
 use super::Settings;
 use crate::avro::registry::{self, Client};
 use crate::avro::{Encoder, Subject, schema_text};
-use crate::domain::Entity;
 use crate::entropy;
 use crate::failure::Failure;
 use crate::ingest::event::{Form, Press};
@@ -145,21 +144,18 @@ pub async fn press(settings: &Settings, patience: &Patience) -> Result<Press, Fa
     let mut forms = BTreeMap::new();
     for subject in Subject::ALL {
         let id = patience.wait_for("the schema registry", || lookup(settings, &registry, subject));
-        let id = id.await?;
-        if let Subject::Entity(entity) = subject {
-            forms.insert(entity, form(settings, entity, id)?);
-        }
+        forms.insert(subject, form(settings, subject, id.await?)?);
     }
-    Ok(settings.press(forms))
+    settings.press(forms)
 }
 
 /// The same without a registry, for events that are only shown.
 pub fn unregistered_press(settings: &Settings) -> Result<Press, Failure> {
     let mut forms = BTreeMap::new();
-    for entity in Entity::ALL {
-        forms.insert(*entity, form(settings, *entity, 0)?);
+    for subject in Subject::ALL {
+        forms.insert(subject, form(settings, subject, 0)?);
     }
-    Ok(settings.press(forms))
+    settings.press(forms)
 }
 
 async fn lookup(settings: &Settings, registry: &Client, subject: Subject) -> Result<u32, Passing> {
@@ -177,8 +173,8 @@ async fn lookup(settings: &Settings, registry: &Client, subject: Subject) -> Res
     }
 }
 
-fn form(settings: &Settings, entity: Entity, id: u32) -> Result<Form, Failure> {
-    let encoder = Encoder::new(Subject::Entity(entity), id).map_err(|error| {
+fn form(settings: &Settings, subject: Subject, id: u32) -> Result<Form, Failure> {
+    let encoder = Encoder::new(subject, id).map_err(|error| {
         Failure::unexpected("a schema of this release is unusable").because(error)
     })?;
     let schema_url = format!("{}/schemas/ids/{id}", settings.public_registry_url());
@@ -186,12 +182,20 @@ fn form(settings: &Settings, entity: Entity, id: u32) -> Result<Form, Failure> {
 }
 
 impl Settings {
-    fn press(&self, forms: BTreeMap<Entity, Form>) -> Press {
-        Press {
-            forms,
+    fn press(&self, mut forms: BTreeMap<Subject, Form>) -> Result<Press, Failure> {
+        let letters = forms.remove(&Subject::DeadLetter);
+        let letters = letters
+            .ok_or_else(|| Failure::unexpected("no schema for dead letters was looked up"))?;
+        let of_entity = |(subject, form)| match subject {
+            Subject::Entity(entity) => Some((entity, form)),
+            Subject::Scan | Subject::DeadLetter => None,
+        };
+        Ok(Press {
+            forms: forms.into_iter().filter_map(of_entity).collect(),
+            letters,
             names: self.names.clone(),
             partitions: self.pinned.partitions,
             program_version: env!("CARGO_PKG_VERSION"),
-        }
+        })
     }
 }

@@ -10,9 +10,11 @@ use crate::atlar::{self, Observer};
 use crate::avro::registry::{self, Endpoint};
 use crate::clock::Clock;
 use crate::config::{self, Config, ExternalPaymentsSource, SecurityOptions};
+use crate::domain::Generation;
 use crate::failure::Failure;
 use crate::kafka;
-use crate::poll::tree;
+use crate::poll::driver::SourceChoice;
+use crate::poll::tree::{self, Narrowing};
 use crate::publish::Names;
 use crate::recover::Pinned;
 use crate::secret::SharedCredentials;
@@ -35,8 +37,12 @@ pub struct Reading {
     pub allow_plain_http: bool,
     /// By name of branch.
     pub periods: BTreeMap<&'static str, Duration>,
-    /// Branches that are not read.
-    pub off: Vec<&'static str>,
+    /// The generation of the API to read in; none: the one that is served.
+    pub generation: Option<Generation>,
+    /// The list that external payments are read from.
+    pub source: SourceChoice,
+    /// What is left out.
+    pub narrowing: Narrowing,
 }
 
 /// What one workspace is run with.
@@ -125,10 +131,6 @@ impl Reading {
             config::Auth::Basic => atlar::Auth::Basic,
             config::Auth::OAuth2 => atlar::Auth::OAuth2,
         };
-        let mut off = Vec::new();
-        if config.external_payments_source == ExternalPaymentsSource::Off {
-            off.push("external-payments");
-        }
         let positive = |number: u32| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
         let in_flight = u32::try_from(atlar.requests.max_in_flight).unwrap_or(u32::MAX);
         Ok(Reading {
@@ -145,7 +147,21 @@ impl Reading {
                 .iter()
                 .map(|branch| (branch.name, atlar.polling_period_of(branch.name)))
                 .collect(),
-            off,
+            generation: match atlar.api_version {
+                config::ApiVersion::Auto => None,
+                config::ApiVersion::V1 => Some(Generation::V1),
+                config::ApiVersion::V2 => Some(Generation::V2),
+            },
+            source: match config.external_payments_source {
+                ExternalPaymentsSource::Auto => SourceChoice::Auto,
+                ExternalPaymentsSource::Off => SourceChoice::Off,
+                named => tree::source(named.name()).map_or(SourceChoice::Off, SourceChoice::Fixed),
+            },
+            narrowing: Narrowing {
+                payments_since: config.narrowing.payments_since.clone(),
+                include: config.narrowing.include.clone(),
+                exclude: config.narrowing.exclude.clone(),
+            },
         })
     }
 

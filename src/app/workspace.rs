@@ -17,10 +17,13 @@ use crate::atlar::{self, ListRequest, Observer, Waiting};
 use crate::change::Tally;
 use crate::config;
 use crate::failure::Failure;
+use crate::ingest::commands::Orders;
 use crate::ingest::dry_run::{DryRun, Print};
+use crate::ingest::judge::Rules;
 use crate::ingest::owner::{End, Options as OwnerOptions, Owner};
 use crate::ingest::thread::{AcquireError, WriterThread};
-use crate::poll::driver::{self, Driver, Outcome};
+use crate::poll::driver::{self, Driver, Outcome, PROBE_SPACING};
+use crate::poll::tree;
 use crate::publish::Writer;
 use crate::retry::{self, Schedule};
 use crate::secret::SharedCredentials;
@@ -49,11 +52,13 @@ pub enum Ended {
     Listed,
 }
 
-/// Runs a workspace until it is stopped, done, or cannot go on.
+/// Runs a workspace until it is stopped, done, or cannot go on. It takes the `orders` of others
+/// while it runs.
 pub async fn run(
     settings: &Settings,
     reading: &Reading,
     mode: Mode,
+    orders: Orders,
     status: &Status,
     stop: &CancellationToken,
     drain: Duration,
@@ -89,12 +94,17 @@ pub async fn run(
     let observer = Arc::new(StatusObserver(status.clone()));
     let client = reading.client(settings.clock.clone(), observer, retry)?;
 
+    let narrowing = Arc::new(reading.narrowing.clone());
     let (owner, handle) = Owner::new(OwnerOptions {
         writer,
-        press: Arc::new(press),
+        rules: Rules {
+            press: Arc::new(press),
+            include_raw: settings.include_raw,
+            narrowing: Arc::clone(&narrowing),
+        },
+        orders,
         pinned: settings.pinned.clone(),
         store: settings.store.clone().filter(|_| !dry_run),
-        include_raw: settings.include_raw,
         patient: forever,
         clock: settings.clock.clone(),
         status: status.clone(),
@@ -124,7 +134,10 @@ pub async fn run(
             status: status.clone(),
             clock: settings.clock.clone(),
             periods: reading.periods.clone(),
-            off: reading.off.clone(),
+            generation: reading.generation,
+            source: reading.source,
+            narrowing,
+            probe_spacing: PROBE_SPACING,
             once: !forever,
         },
         polling.clone(),
@@ -215,16 +228,7 @@ impl Observer for StatusObserver {
 
 /// The stream that a request belongs to.
 fn stream_of(list: &ListRequest) -> String {
-    use crate::poll::tree::{self, Stream};
-    let matching = tree::TREE.iter().find(|branch| branch.path_v1 == list.path);
-    let account = list.query.first().map(|(_, id)| id.as_str());
-    match (matching, account) {
-        (Some(branch), Some(id)) if branch.per_account.is_some() => {
-            Stream::of_account(branch, id).name
-        }
-        (Some(branch), _) => Stream::single(branch).name,
-        (None, _) => list.path.clone(),
-    }
+    tree::stream_of_request(&list.path, &list.query).unwrap_or_else(|| list.path.clone())
 }
 
 /// With `--once`, a stream that failed fails the command; the others were published all the same.
@@ -280,6 +284,11 @@ fn end_failure(end: End) -> Failure {
             }
         }
         End::Refused(refusal) => Failure::dependency(refusal.to_string(), refusal.hint()),
+        End::OtherHistory { .. } => {
+            let hint = "event topics must keep their history; if it was deleted, set up a new \
+                        kafka.topicPrefix";
+            Failure::dependency(end.to_string(), hint)
+        }
         End::Gone(gone) => Failure::unexpected("the writer stopped").because(gone),
     }
 }

@@ -45,6 +45,8 @@ pub struct JoinOutcome<'a> {
     pub bank_name: Option<&'a str>,
     /// Whether the other side of a payment is one of our own accounts.
     pub own_counterparty: bool,
+    /// The accounts of a counterparty that does not embed them, as one text.
+    pub external_accounts: Option<&'a str>,
 }
 
 /// Fingerprint of `record`; `embeds_balance` leaves out a top-level `balance` (accounts).
@@ -58,6 +60,10 @@ pub fn content(record: &Json<'_>, embeds_balance: bool, joined: JoinOutcome<'_>)
     }
     text.push(b'\n');
     text.push(if joined.own_counterparty { b'1' } else { b'0' });
+    if let Some(accounts) = joined.external_accounts {
+        text.push(b'\n');
+        write_string(&mut text, accounts);
+    }
     let hash = blake3::hash(&text);
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash.as_bytes()[..16]);

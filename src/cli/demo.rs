@@ -25,10 +25,12 @@ use crate::avro::registry::Endpoint;
 use crate::clock::Clock;
 use crate::config::{LogFormat, LogLevel, LogOptions};
 use crate::failure::Failure;
+use crate::ingest::Commands;
 use crate::kafka::embedded::EmbeddedBroker;
 use crate::kafka::follower::Begin;
 use crate::kafka::{self};
-use crate::poll::tree;
+use crate::poll::driver::SourceChoice;
+use crate::poll::tree::{self, Narrowing};
 use crate::publish::Names;
 use crate::recover::Pinned;
 use crate::secret::{Credentials, Secret, SharedCredentials};
@@ -139,8 +141,10 @@ async fn world(
     say("bank = what happens in the bank; c, u, r = what arrives on the topics")?;
     say(&format!("status page: http://{}", served.address))?;
 
-    let mut work =
-        std::pin::pin!(workspace::run(&settings, &reading, Mode::Forever, &status, &stop, DRAIN));
+    let (_commands, orders) = Commands::new();
+    let mode = Mode::Forever;
+    let work = workspace::run(&settings, &reading, mode, orders, &status, &stop, DRAIN);
+    let mut work = std::pin::pin!(work);
     let mut end = None;
     let outcome = loop {
         tokio::select! {
@@ -239,7 +243,9 @@ fn reading(simulator: &Simulator) -> Reading {
         max_in_flight: IN_FLIGHT,
         allow_plain_http: false,
         periods: tree::TREE.iter().map(|branch| (branch.name, PERIOD)).collect(),
-        off: Vec::new(),
+        generation: None,
+        source: SourceChoice::Auto,
+        narrowing: Narrowing::default(),
     }
 }
 

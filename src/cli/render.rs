@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Output;
 use crate::avro::{self, Subject};
 use crate::kafka::follower::Followed;
-use crate::publish::{Batch, Event};
+use crate::publish::{Batch, Event, What};
 
 /// One event, decoded. What cannot be decoded is shown as what it is.
 pub struct Shown<'a> {
@@ -116,7 +116,11 @@ pub fn batch_printer(output: Output) -> impl FnMut(&Batch) + Send {
 }
 
 fn decode(event: &Event) -> Value {
-    let decoded = avro::schema(Subject::Entity(event.entity)).and_then(|schema| {
+    let subject = match event.what {
+        What::Change { entity, .. } => Subject::Entity(entity),
+        What::DeadLetter => Subject::DeadLetter,
+    };
+    let decoded = avro::schema(subject).and_then(|schema| {
         let (_, datum) = avro::wire_format(&event.value)?;
         avro::decode(schema, datum)
     });

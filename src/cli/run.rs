@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Deployment, Needs, SecretSource};
 use crate::failure::{ExitCode, Failure};
 use crate::http::{self, connectors::Connectors};
+use crate::ingest::Commands;
 use crate::secret::Secret;
 use crate::status::{Board, Status};
 use crate::supervise::{Fatal, Group, Signal, Signals};
@@ -102,7 +103,9 @@ async fn once(
         };
         let (settings, reading) = host::parts(planned, &Clock::system())?;
         let status = Status::new(settings.clock.clone(), planned.prefix());
-        workspace::run(&settings, &reading, mode, &status, stop, args.drain_timeout).await
+        let (_commands, orders) = Commands::new();
+        let drain = args.drain_timeout;
+        workspace::run(&settings, &reading, mode, orders, &status, stop, drain).await
     };
     let runs = planned.iter().map(|planned| run(planned).instrument(planned.span()));
     let outcomes = futures::future::join_all(runs).await;

@@ -7,7 +7,7 @@ use super::keys::{PROPERTIES, STREAMS};
 use super::kind::Value;
 use super::options::{
     AtlarOptions, Config, Credentials, DeleteOptions, EventOptions, HttpOptions, KafkaOptions,
-    LogOptions, RegistryOptions, RequestOptions, SecurityOptions, StoreOptions,
+    LogOptions, NarrowingOptions, RegistryOptions, RequestOptions, SecurityOptions, StoreOptions,
 };
 use super::resolution::Resolution;
 use crate::failure::Failure;
@@ -23,6 +23,11 @@ pub(super) fn build(resolution: &Resolution) -> Result<Config, Failure> {
         atlar: atlar(&values)?,
         external_payments_source: values
             .choice("externalPayments.source", ExternalPaymentsSource::from_name)?,
+        narrowing: NarrowingOptions {
+            payments_since: resolution.value("payments.since").map(Value::to_string),
+            include: values.texts_if_set("accounts.include"),
+            exclude: values.texts_if_set("accounts.exclude"),
+        },
         deletes: DeleteOptions {
             enabled: values.boolean("deletes.enabled")?,
             listings: values.integer("deletes.listings")?,
@@ -130,6 +135,13 @@ impl Values<'_> {
         match self.0.value(path) {
             Some(Value::Text(text)) => Some(text.clone()),
             _ => None,
+        }
+    }
+
+    fn texts_if_set(&self, path: &str) -> Vec<String> {
+        match self.0.value(path) {
+            Some(Value::Texts(texts)) => texts.clone(),
+            _ => Vec::new(),
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Config {
     pub atlar: AtlarOptions,
     /// The list that external payments come from.
     pub external_payments_source: ExternalPaymentsSource,
+    /// What is left out on purpose.
+    pub narrowing: NarrowingOptions,
     /// When records are deleted.
     pub deletes: DeleteOptions,
     /// Brokers and topics.
@@ -100,6 +102,17 @@ pub struct RequestOptions {
     pub max_in_flight: usize,
     /// For one request, from sending it to the last byte of the answer.
     pub timeout: Duration,
+}
+
+/// What is left out on purpose: neither published nor deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NarrowingOptions {
+    /// `yyyy-mm-dd`: payments booked earlier are left out.
+    pub payments_since: Option<String>,
+    /// The only accounts to read, if any are named.
+    pub include: Vec<String>,
+    /// Accounts to leave out.
+    pub exclude: Vec<String>,
 }
 
 /// When a record that is gone from Atlar is published as deleted.

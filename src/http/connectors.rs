@@ -42,6 +42,8 @@ pub trait Connectors: Send + Sync + 'static {
     fn list(&self) -> Vec<Connector>;
     /// The configuration in force, secrets masked.
     fn config(&self, id: &str) -> Result<Value, Refusal>;
+    /// Has every entity published once more.
+    fn reset(&self, id: &str) -> BoxFuture<'_, Result<(), Refusal>>;
     /// Stops its workspace and forgets its configuration.
     fn uninstall(&self, id: &str) -> BoxFuture<'_, Result<(), Refusal>>;
 }
@@ -109,6 +111,7 @@ pub fn routes(connectors: Arc<dyn Connectors>) -> Router {
         .route("/capabilities", get(capabilities))
         .route("/{id}", axum::routing::delete(uninstall))
         .route("/{id}/config", get(config))
+        .route("/{id}/reset", post(reset))
         .route("/{id}/capabilities", get(capabilities_of))
         .layer(middleware::from_fn(refuse_pages))
         .with_state(connectors);
@@ -171,6 +174,13 @@ async fn list(State(connectors): State<Shared>) -> Response {
 async fn config(State(connectors): State<Shared>, Path(id): Path<String>) -> Response {
     match connectors.config(&id) {
         Ok(config) => answer::json(StatusCode::OK, &json!({ "data": config })),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn reset(State(connectors): State<Shared>, Path(id): Path<String>) -> Response {
+    match connectors.reset(&id).await {
+        Ok(()) => answer::json(StatusCode::ACCEPTED, &json!({ "data": id })),
         Err(refusal) => refusal.into_response(),
     }
 }

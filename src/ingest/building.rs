@@ -35,6 +35,8 @@ pub struct Building {
     /// `None`: a change that was taken back before it was committed.
     pending: Vec<Option<(EntityKey, Pending)>>,
     controls: Vec<Control>,
+    /// Dead letters: events without an entity's state record.
+    letters: Vec<Event>,
     bytes: usize,
     started: Option<Instant>,
     waiters: Vec<(Waiter, Published)>,
@@ -55,6 +57,7 @@ impl Building {
             slots: HashMap::new(),
             pending: Vec::new(),
             controls: Vec::new(),
+            letters: Vec::new(),
             bytes: 0,
             started: None,
             waiters: Vec::new(),
@@ -93,6 +96,13 @@ impl Building {
         self.controls.push(control);
     }
 
+    /// Puts a dead letter in, with the record that it was published.
+    pub fn push_letter(&mut self, letter: Event, control: Control) {
+        self.bytes += letter.value.len();
+        self.letters.push(letter);
+        self.push_control(control);
+    }
+
     pub fn wait(&mut self, waiter: Waiter, published: Published) {
         self.waiters.push((waiter, published));
     }
@@ -103,7 +113,7 @@ impl Building {
 
     /// No more changes may be put in before it is closed.
     pub fn is_full(&self) -> bool {
-        self.slots.len() >= CHANGES_MAX || self.bytes >= BYTES_MAX
+        self.slots.len() + self.letters.len() >= CHANGES_MAX || self.bytes >= BYTES_MAX
     }
 
     /// Whether it is time to commit: full, old enough, or somebody waits for it.
@@ -128,6 +138,7 @@ impl Building {
             });
             writes.push(Write::Entity { key: pending.state_key, record: pending.record, event });
         }
+        events.extend(self.letters);
         let in_commit = InCommit {
             batch_no: self.batch_no,
             events: events.len(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::thread::{AcquireError, Committer};
 use crate::kafka::reader::{Next, Reader};
 use crate::kafka::{self, Options};
-use crate::publish::{Batch, Error, Names, Write};
+use crate::publish::{Batch, Error, Names, Past, PastEvent, Write, past};
 use crate::recover::{Pinned, Report};
 use crate::state::control::{Manifest, Session};
 use crate::state::view::Read;
@@ -96,5 +96,9 @@ impl Committer for DryRun {
         });
         push(manifest.key(), manifest.value());
         Ok(reads)
+    }
+
+    fn past(&mut self, wanted: &[Past]) -> Result<Vec<PastEvent>, Error> {
+        past::read(&self.options, &self.group_id, wanted)
     }
 }

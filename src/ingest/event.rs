@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::avro::{self, Encoder};
 use crate::change::Fingerprint;
-use crate::domain::{Entity, Envelope, Generation, Op, Record, Snapshot, Source, Via};
+use crate::domain::{
+    DeadLetter, Entity, Envelope, Generation, Op, Record, Snapshot, Source, Timestamp, Via,
+};
 use crate::kafka::partition;
 use crate::publish::headers::{self, Facts, event_id};
-use crate::publish::{Event, Names};
+use crate::publish::{Event, Names, What};
 
-/// Encoder of one entity's events, and where its schema is found.
+/// Encoder of one topic's events, and where its schema is found.
 pub struct Form {
     pub encoder: Encoder,
     /// For `ce_dataschema`: without user name and password.
@@ -19,6 +21,7 @@ pub struct Form {
 /// All that turns a record into an event and stays the same for the life of the process.
 pub struct Press {
     pub forms: BTreeMap<Entity, Form>,
+    pub letters: Form,
     pub names: Names,
     /// Partitions of each event topic.
     pub partitions: i32,
@@ -27,6 +30,8 @@ pub struct Press {
 
 /// One change, decided.
 pub struct Change<'a> {
+    /// What was published before, where it is published again.
+    pub before: Option<Record>,
     pub record: Record,
     pub op: Op,
     pub snapshot: Snapshot,
@@ -39,6 +44,25 @@ pub struct Change<'a> {
     /// Milliseconds since 1970: when the record was received.
     pub received_ms: i64,
     /// Milliseconds since 1970: when the difference was observed.
+    pub observed_ms: i64,
+}
+
+/// A record that cannot become a change.
+pub struct Unusable<'a> {
+    pub stream: &'a str,
+    pub entity: Entity,
+    /// The record's id, where it has a readable one.
+    pub id: Option<&'a str>,
+    /// Last part of the letter's key.
+    pub name: &'a str,
+    pub reason: &'a str,
+    pub detail: Option<String>,
+    pub raw: &'a [u8],
+    pub organization_id: &'a str,
+    pub change_no: u64,
+    pub batch_no: u64,
+    pub content: Fingerprint,
+    /// Milliseconds since 1970.
     pub observed_ms: i64,
 }
 
@@ -67,7 +91,7 @@ impl Press {
             via: Via::Poll,
         };
         let envelope = Envelope {
-            before: None,
+            before: change.before,
             after: Some(change.record),
             op: change.op,
             ts_ms: change.observed_ms,
@@ -76,16 +100,13 @@ impl Press {
         };
         let mut value = Vec::with_capacity(1024);
         form.encoder.encode_envelope(&envelope, &mut value)?;
-        let time = jiff::Timestamp::from_millisecond(change.observed_ms)
-            .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
-            .to_string();
+        let what = What::Change { entity, op: change.op };
         let headers = headers::headers(&Facts {
             id: event_id,
-            entity,
-            entity_id: &id,
-            op: change.op,
+            what,
+            subject: &id,
             organization_id: change.organization_id,
-            time: &time,
+            time: &rfc3339(change.observed_ms),
             schema_url: &form.schema_url,
             stream: change.stream,
             batch_no: change.batch_no,
@@ -99,9 +120,52 @@ impl Press {
             value,
             headers: Some(headers),
             id: event_id,
-            entity,
-            op: change.op,
+            what,
             change_no: change.change_no,
         })
     }
+
+    /// Encodes a dead letter.
+    pub fn letter(&self, unusable: &Unusable<'_>) -> Result<Event, avro::Error> {
+        let topic = self.names.dead_letter();
+        let key = format!("{}/{}", unusable.stream, unusable.name);
+        let event_id = event_id(&topic, &key, unusable.change_no);
+        let letter = DeadLetter {
+            stream: unusable.stream.to_owned(),
+            entity: unusable.entity,
+            id: unusable.id.map(str::to_owned),
+            reason: unusable.reason.to_owned(),
+            detail: unusable.detail.clone(),
+            // What is not UTF-8 is shown as well as it can be: it is evidence, not data.
+            raw: Some(String::from_utf8_lossy(unusable.raw).into_owned()),
+            observed_at: Timestamp(unusable.observed_ms),
+        };
+        let mut value = Vec::with_capacity(unusable.raw.len() + 256);
+        self.letters.encoder.encode_dead_letter(&letter, &mut value)?;
+        let headers = headers::headers(&Facts {
+            id: event_id,
+            what: What::DeadLetter,
+            subject: &key,
+            organization_id: unusable.organization_id,
+            time: &rfc3339(unusable.observed_ms),
+            schema_url: &self.letters.schema_url,
+            stream: unusable.stream,
+            batch_no: unusable.batch_no,
+            fingerprint: unusable.content,
+        });
+        Ok(Event {
+            topic,
+            partition: 0,
+            key: key.into_bytes(),
+            value,
+            headers: Some(headers),
+            id: event_id,
+            what: What::DeadLetter,
+            change_no: unusable.change_no,
+        })
+    }
+}
+
+fn rfc3339(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
 }

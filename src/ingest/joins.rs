@@ -3,16 +3,16 @@
 //! Facts are learnt from reference lists and from accounts, and travel in the batch that is being
 //! built when they are learnt, hence never later than the first batch that uses them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::change::fingerprint::JoinOutcome;
-use crate::domain::{Entity, Generation};
+use crate::domain::{Entity, ExternalAccount, Generation};
 use crate::json::Json;
 use crate::map;
-use crate::state::control::ListStatus;
+use crate::state::control::{self, ListStatus};
 use crate::state::{Control, View};
 
 /// See the module.
@@ -21,10 +21,16 @@ pub struct Joins {
     key: [u8; 32],
     third_parties: HashMap<String, String>,
     own_identifiers: HashMap<[u8; 16], BTreeSet<String>>,
+    /// The accounts of counterparties by id, and the ids by counterparty.
+    external: HashMap<String, (String, ExternalAccount)>,
+    external_of: HashMap<String, BTreeSet<String>>,
+    /// Ids in the present listing of them.
+    external_seen: HashSet<String>,
     lists: HashMap<String, ListStatus>,
     /// Sums of the hashes of all facts: the epoch that a short cut is bound to.
     bank_epoch: u64,
     own_epoch: u64,
+    external_epoch: u64,
     /// Facts for the batch being built.
     fresh: Vec<Control>,
 }
@@ -38,9 +44,13 @@ impl Joins {
             key,
             third_parties: view.third_parties.clone(),
             own_identifiers: view.own_identifiers.clone(),
+            external: HashMap::new(),
+            external_of: HashMap::new(),
+            external_seen: HashSet::new(),
             lists: view.join_lists.clone(),
             bank_epoch: 0,
             own_epoch: 0,
+            external_epoch: 0,
             fresh: Vec::new(),
         };
         for (id, name) in &joins.third_parties {
@@ -49,6 +59,12 @@ impl Joins {
         for (hash, accounts) in &joins.own_identifiers {
             for account in accounts {
                 joins.own_epoch = joins.own_epoch.wrapping_add(pair_hash(hash, account));
+            }
+        }
+        for (id, fact) in &view.external_accounts {
+            // A fact that this release cannot read is learnt anew from the next listing.
+            if let Ok(account) = serde_json::from_value(fact.account.clone()) {
+                joins.put_external(id, &fact.counterparty_id, account);
             }
         }
         joins
@@ -67,6 +83,54 @@ impl Joins {
         self.third_parties.insert(id.to_owned(), name.to_owned());
         self.fresh.push(Control::ThirdParty { id: id.to_owned(), name: name.to_owned() });
         true
+    }
+
+    /// Learns an entry of the list of counterparties' accounts. `false`: it is not one.
+    pub fn learn_external_account(&mut self, entry: &Json<'_>, generation: Generation) -> bool {
+        let Some((counterparty_id, account)) = map::external_account(entry, generation) else {
+            return false;
+        };
+        let Some(id) = account.id.clone() else { return false };
+        self.external_seen.insert(id.clone());
+        let same = self.external.get(&id).is_some_and(|(known_id, known)| {
+            *known_id == counterparty_id && same_account(known, &account)
+        });
+        if same {
+            return true;
+        }
+        // Strings and numbers only: serialising cannot fail.
+        let value = serde_json::to_value(&account).unwrap_or_default();
+        let fact =
+            control::ExternalAccount { counterparty_id: counterparty_id.clone(), account: value };
+        self.put_external(&id, &counterparty_id, account);
+        self.fresh.push(Control::ExternalAccount { id, fact: Some(fact) });
+        true
+    }
+
+    /// The list of counterparties' accounts has been read to its end: what it lacked is gone.
+    pub fn finish_external_accounts(&mut self) {
+        let seen = std::mem::take(&mut self.external_seen);
+        let gone: Vec<String> =
+            self.external.keys().filter(|id| !seen.contains(*id)).cloned().collect();
+        for id in gone {
+            self.take_external(&id);
+            self.fresh.push(Control::ExternalAccount { id, fact: None });
+        }
+    }
+
+    fn put_external(&mut self, id: &str, counterparty_id: &str, account: ExternalAccount) {
+        self.take_external(id);
+        self.external_epoch = self.external_epoch.wrapping_add(account_hash(&account));
+        self.external_of.entry(counterparty_id.to_owned()).or_default().insert(id.to_owned());
+        self.external.insert(id.to_owned(), (counterparty_id.to_owned(), account));
+    }
+
+    fn take_external(&mut self, id: &str) {
+        let Some((counterparty_id, account)) = self.external.remove(id) else { return };
+        self.external_epoch = self.external_epoch.wrapping_sub(account_hash(&account));
+        if let Some(ids) = self.external_of.get_mut(&counterparty_id) {
+            ids.remove(id);
+        }
     }
 
     /// Learns the identifiers of an own account.
@@ -101,34 +165,47 @@ impl Joins {
     }
 
     /// What the joins of a record come to.
-    pub fn outcome<'s>(
-        &'s self,
+    pub fn outcome(
+        &self,
         entity: Entity,
         generation: Generation,
         record: &Json<'_>,
+        id: &str,
         account_id: Option<&str>,
-    ) -> JoinOutcome<'s> {
+    ) -> Outcome {
         match entity {
             Entity::Account => {
-                let id = map::third_party_of(record);
-                let bank_name = id.and_then(|id| self.third_parties.get(id)).map(String::as_str);
-                JoinOutcome { bank_name, own_counterparty: false }
+                let third_party = map::third_party_of(record);
+                let bank_name = third_party.and_then(|id| self.third_parties.get(id)).cloned();
+                Outcome { bank_name, ..Outcome::default() }
             }
             Entity::Payment => {
                 let others = map::counterparty_identifiers(record, generation);
-                let own = others.iter().any(|identifier| {
+                let own_counterparty = others.iter().any(|identifier| {
                     let accounts = self.own_identifiers.get(&self.identifier_hash(identifier));
                     // An account's entry that names the account itself is no transfer.
                     accounts.is_some_and(|accounts| {
                         accounts.iter().any(|account| Some(account.as_str()) != account_id)
                     })
                 });
-                JoinOutcome { bank_name: None, own_counterparty: own }
+                Outcome { own_counterparty, ..Outcome::default() }
             }
-            Entity::Counterparty | Entity::ExternalPayment | Entity::Balance => {
-                JoinOutcome::default()
+            Entity::Counterparty if map::needs_external_accounts(record, generation) => {
+                Outcome::of_external_accounts(self.external_accounts_of(id))
             }
+            Entity::Counterparty | Entity::ExternalPayment | Entity::Balance => Outcome::default(),
         }
+    }
+
+    /// Oldest first.
+    fn external_accounts_of(&self, counterparty_id: &str) -> Vec<ExternalAccount> {
+        let ids = self.external_of.get(counterparty_id);
+        let found = ids.into_iter().flatten().filter_map(|id| self.external.get(id));
+        let mut accounts: Vec<ExternalAccount> =
+            found.map(|(_, account)| account.clone()).collect();
+        // By id already; stable.
+        accounts.sort_by_key(|account| account.created_at);
+        accounts
     }
 
     /// Changes whenever the joins of records of this kind may come to something else.
@@ -136,7 +213,8 @@ impl Joins {
         match entity {
             Entity::Account => self.bank_epoch,
             Entity::Payment => self.own_epoch,
-            Entity::Counterparty | Entity::ExternalPayment | Entity::Balance => 0,
+            Entity::Counterparty => self.external_epoch,
+            Entity::ExternalPayment | Entity::Balance => 0,
         }
     }
 
@@ -155,6 +233,48 @@ impl Joins {
         bytes.copy_from_slice(&hash.as_bytes()[..16]);
         bytes
     }
+}
+
+/// What the joins of one record came to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outcome {
+    pub bank_name: Option<String>,
+    pub own_counterparty: bool,
+    pub external_accounts: Vec<ExternalAccount>,
+    external_text: Option<String>,
+}
+
+impl Outcome {
+    fn of_external_accounts(accounts: Vec<ExternalAccount>) -> Outcome {
+        let external_text = Some(account_text(&accounts));
+        Outcome { external_accounts: accounts, external_text, ..Outcome::default() }
+    }
+
+    /// The part of it that is compared.
+    pub fn compared(&self) -> JoinOutcome<'_> {
+        JoinOutcome {
+            bank_name: self.bank_name.as_deref(),
+            own_counterparty: self.own_counterparty,
+            external_accounts: self.external_text.as_deref(),
+        }
+    }
+}
+
+/// Accounts as one text, without what moves without meaning.
+fn account_text(accounts: &[ExternalAccount]) -> String {
+    let stripped: Vec<ExternalAccount> = accounts
+        .iter()
+        .map(|account| ExternalAccount { updated_at: None, ..account.clone() })
+        .collect();
+    serde_json::to_string(&stripped).unwrap_or_default()
+}
+
+fn account_hash(account: &ExternalAccount) -> u64 {
+    xxh3_64(account_text(std::slice::from_ref(account)).as_bytes())
+}
+
+fn same_account(left: &ExternalAccount, right: &ExternalAccount) -> bool {
+    account_text(std::slice::from_ref(left)) == account_text(std::slice::from_ref(right))
 }
 
 fn pair_hash(left: &[u8], right: &str) -> u64 {
@@ -180,7 +300,8 @@ mod tests {
         let mut joins = Joins::of(&View::default());
         let is_own = |joins: &Joins, account| {
             let payment = json(PAYMENT);
-            let found = joins.outcome(Entity::Payment, Generation::V1, &payment, Some(account));
+            let v1 = Generation::V1;
+            let found = joins.outcome(Entity::Payment, v1, &payment, "p", Some(account));
             found.own_counterparty
         };
         assert!(!is_own(&joins, "b"));
@@ -195,9 +316,53 @@ mod tests {
         let named = epochs(&joins).0;
         joins.learn_third_party(&json(r#"{"id":"t","name":"New"}"#));
         assert_ne!(epochs(&joins).0, named);
-        let account = joins.outcome(Entity::Account, Generation::V1, &json(ACCOUNT), None);
-        assert_eq!(account.bank_name, Some("New"));
+        let v1 = Generation::V1;
+        let account = joins.outcome(Entity::Account, v1, &json(ACCOUNT), "a", None);
+        assert_eq!(account.bank_name.as_deref(), Some("New"));
         assert!(!joins.learn_third_party(&json(r#"{"name":"x"}"#)));
+    }
+
+    #[test]
+    fn accounts_of_counterparties_come_and_go_with_their_list() {
+        let entry = |id: &str, number: &str| {
+            format!(
+                r#"{{"id":"{id}","counterpartyId":"c","market":"DE","created":"2026-01-01T00:00:00Z",
+                "identifiers":[{{"type":"IBAN","market":"DE","number":"{number}"}}]}}"#
+            )
+        };
+        let bare = json(r#"{"id":"c","legalName":"C"}"#);
+        let outcome =
+            |joins: &Joins| joins.outcome(Entity::Counterparty, Generation::V2, &bare, "c", None);
+        let mut joins = Joins::of(&View::default());
+        let none = joins.epoch(Entity::Counterparty);
+        for id in ["e2", "e1"] {
+            assert!(joins.learn_external_account(&json(&entry(id, "DE1")), Generation::V2));
+        }
+        let ids: Vec<_> = outcome(&joins)
+            .external_accounts
+            .into_iter()
+            .filter_map(|account| account.id)
+            .collect();
+        assert_eq!(ids, ["e1", "e2"]);
+        let (two, first) = (joins.epoch(Entity::Counterparty), outcome(&joins));
+        joins.finish_external_accounts();
+        let mut view = View::default();
+        for (offset, control) in (0..).zip(joins.take_fresh()) {
+            view.apply(&Read { offset, key: control.key(), value: Some(control.value()) }).unwrap();
+        }
+        let mut again = Joins::of(&view);
+        assert_eq!((again.epoch(Entity::Counterparty), outcome(&again)), (two, first));
+        assert!(again.learn_external_account(&json(&entry("e1", "DE1")), Generation::V2));
+        assert!(!again.has_fresh(), "nothing new");
+        again.finish_external_accounts();
+        assert_eq!(again.take_fresh().len(), 1, "e2 is gone");
+        assert_eq!(outcome(&again).external_accounts.len(), 1);
+        assert!(again.learn_external_account(&json(&entry("e1", "DE2")), Generation::V2));
+        assert_ne!(again.epoch(Entity::Counterparty), two);
+        again.finish_external_accounts();
+        again.finish_external_accounts();
+        assert_eq!(again.epoch(Entity::Counterparty), none);
+        assert!(!again.learn_external_account(&json(r#"{"id":"x"}"#), Generation::V2));
     }
 
     #[test]

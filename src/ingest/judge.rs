@@ -2,66 +2,128 @@
 //!
 //! The order of the checks is the order of their cost: an id and a hash of the bytes tell for most
 //! records of a quiet listing that nothing changed; the rest is parsed, joined, fingerprinted and
-//! compared; only what is new or changed is mapped and encoded.
+//! compared; only what is new or changed is mapped and encoded ([`emit`]). What a listing says as a
+//! whole is in [`streams`].
+
+mod emit;
+mod organization;
+pub mod streams;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::SeenPage;
-use super::building::{Building, InCommit, Pending};
+use super::building::{Building, InCommit};
 use super::cycles::Cycles;
-use super::event::{Change, Press};
-use super::joins::Joins;
-use crate::change::fingerprint::{self, JoinOutcome};
+use super::decisions::{Decisions, number};
+use super::event::Press;
+use super::joins::{Joins, Outcome};
+use super::letters::Letters;
+use crate::change::fingerprint;
 use crate::change::{ALGORITHM, Class, Known, Seen, Tally, classify};
-use crate::domain::{Entity, Generation, Op, Snapshot};
+use crate::domain::{Entity, Generation, Record};
 use crate::json::Json;
-use crate::map::{self, Joined};
-use crate::poll::tree::Stream;
-use crate::state::control::ListStatus;
+use crate::map;
+use crate::poll::tree::{self, Narrowing, Stream};
 use crate::state::index::NO_SHORT_CUT;
-use crate::state::record::{self, EventLocation};
-use crate::state::{Control, EntityKey, StateRecord, View};
+use crate::state::record::EventLocation;
+use crate::state::{EntityKey, StateRecord, View};
+
+pub use organization::Refusal;
 
 /// For how long the times of publications are remembered: longer than any request lasts.
 const PUBLICATIONS_KEPT: Duration = Duration::from_secs(600);
 
-/// What must stop the workspace before anything of the record is published.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    #[error("Atlar answers for another organisation than the one these topics hold")]
-    ForeignOrganization,
-}
-
-impl Refusal {
-    pub fn hint(&self) -> &'static str {
-        "check accessKey and secret; another company's data needs its own kafka.topicPrefix"
-    }
+/// What stays the same for the life of a workspace.
+#[derive(Clone)]
+pub struct Rules {
+    pub press: Arc<Press>,
+    pub include_raw: bool,
+    pub narrowing: Arc<Narrowing>,
 }
 
 /// See the module.
 pub struct Judge {
     pub view: View,
     pub joins: Joins,
+    pub decisions: Decisions,
     pub building: Building,
     pub in_commit: Option<InCommit>,
-    press: Arc<Press>,
-    include_raw: bool,
+    /// Number of the last order to publish everything once more; 0: none.
+    pub resync_no: u32,
+    rules: Rules,
     short_cut_seed: u64,
     organization: Option<String>,
+    /// A record of this session has named the organisation.
+    confirmed: bool,
     cycles: Cycles,
+    letters: Letters,
+    /// Records seen inside those of another list, in its present listing, by stream.
+    inside_listed: HashMap<String, u64>,
     /// When recent batches became readable.
     publications: VecDeque<(u64, Instant)>,
     /// Kinds of oddities already reported, so that each is logged once.
     reported: HashSet<String>,
+    /// Odd records published all the same, by kind of oddity.
     pub notes: BTreeMap<&'static str, u64>,
-    /// Events by entity, for counters.
+    /// Records that could not be events, by reason.
     pub unmapped_reasons: BTreeMap<&'static str, u64>,
+}
+
+/// What became of a page.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// Counts by stream: of the page's own, and of those whose records came inside.
+    pub tallies: Vec<(String, Tally)>,
+    /// Records that only their last event can judge.
+    pub aside: Vec<Aside>,
+}
+
+/// A record whose entity was last judged in another generation of the API, or by other rules: it
+/// is compared by its meaning with what was published.
+#[derive(Debug)]
+pub struct Aside {
+    stream: Stream,
+    pub entity: Entity,
+    item: Bytes,
+    home: Option<Home>,
+    pub change_no: u64,
+    pub location: EventLocation,
+}
+
+/// The record that another one came inside of.
+#[derive(Debug, Clone)]
+struct Home {
+    account_id: String,
+    organization_id: Option<String>,
+}
+
+/// A record and where it was found.
+struct Item<'a> {
+    stream: &'a Stream,
+    entity: Entity,
+    bytes: Bytes,
+    home: Option<Home>,
+    requested_at: Instant,
+    received_ms: i64,
+    /// The present, milliseconds since 1970.
+    observed_ms: i64,
+}
+
+/// A record that is going to be an event.
+struct Found<'a> {
+    item: &'a Item<'a>,
+    json: &'a Json<'a>,
+    seen: Seen,
+    outcome: &'a Outcome,
+    key: EntityKey,
 }
 
 /// Only the id, without looking at the rest twice.
@@ -71,17 +133,28 @@ struct Peek<'a> {
     id: Option<Cow<'a, str>>,
 }
 
+/// The text of an embedded balance, as received.
+#[derive(Deserialize)]
+struct Embedding<'a> {
+    #[serde(borrow)]
+    balance: Option<&'a RawValue>,
+}
+
 impl Judge {
-    pub fn new(view: View, press: Arc<Press>, include_raw: bool, short_cut_seed: u64) -> Judge {
+    pub fn new(view: View, rules: Rules, short_cut_seed: u64) -> Judge {
         Judge {
             joins: Joins::of(&view),
+            decisions: Decisions::of(&view),
             building: Building::new(view.batch_no() + 1),
             in_commit: None,
-            press,
-            include_raw,
+            resync_no: view.resync.as_ref().map_or(0, |resync| resync.number),
+            rules,
             short_cut_seed,
             organization: view.organization.clone(),
+            confirmed: false,
             cycles: Cycles::of(&view),
+            letters: Letters::of(&view),
+            inside_listed: HashMap::new(),
             publications: VecDeque::new(),
             reported: HashSet::new(),
             notes: BTreeMap::new(),
@@ -100,108 +173,266 @@ impl Judge {
     }
 
     /// Judges every record of a page. `observed_ms`: the present, milliseconds since 1970.
-    pub fn observe(&mut self, page: &SeenPage, observed_ms: i64) -> Result<Tally, Refusal> {
+    pub fn observe(&mut self, page: &SeenPage, observed_ms: i64) -> Result<Observed, Refusal> {
+        let mut observed = Observed::default();
         let mut tally = Tally::default();
-        for item in &page.items {
-            tally.seen += 1;
-            match page.stream.branch.entity {
-                Some(entity) => self.observe_record(entity, page, item, observed_ms, &mut tally)?,
-                None => self.observe_fact(item, &mut tally),
-            }
+        for bytes in &page.items {
+            let Some(entity) = page.stream.branch.entity else {
+                self.observe_fact(&page.stream, bytes, &mut tally);
+                continue;
+            };
+            let item = Item {
+                stream: &page.stream,
+                entity,
+                bytes: bytes.clone(),
+                home: None,
+                requested_at: page.requested_at,
+                received_ms: page.received_ms,
+                observed_ms,
+            };
+            self.observe_item(&item, None, &mut tally, &mut observed)?;
         }
         for fact in self.joins.take_fresh() {
             self.building.push_control(fact);
         }
-        Ok(tally)
+        observed.tallies.push((page.stream.name.clone(), tally));
+        Ok(observed)
     }
 
-    fn observe_fact(&mut self, item: &[u8], tally: &mut Tally) {
-        match Json::parse(item) {
-            Ok(json) if self.joins.learn_third_party(&json) => tally.same += 1,
-            _ => self.count_unmapped("third-party", tally),
+    /// Judges what was set aside, now that `published` is known: what the entity's last event says.
+    pub fn resolve(
+        &mut self,
+        page: &SeenPage,
+        aside: &Aside,
+        published: &Record,
+        observed_ms: i64,
+    ) -> Result<Observed, Refusal> {
+        let (mut observed, mut tally) = (Observed::default(), Tally::default());
+        let item = Item {
+            stream: &aside.stream,
+            entity: aside.entity,
+            bytes: aside.item.clone(),
+            home: aside.home.clone(),
+            requested_at: page.requested_at,
+            received_ms: page.received_ms,
+            observed_ms,
+        };
+        self.judge(&item, Some(published), &mut tally, &mut observed)?;
+        observed.tallies.push((aside.stream.name.clone(), tally));
+        Ok(observed)
+    }
+
+    fn observe_fact(&mut self, stream: &Stream, item: &[u8], tally: &mut Tally) {
+        tally.seen += 1;
+        let learnt = Json::parse(item).is_ok_and(|json| match stream.branch.name {
+            tree::EXTERNAL_ACCOUNTS => self.joins.learn_external_account(&json, stream.generation),
+            _ => self.joins.learn_third_party(&json),
+        });
+        if learnt {
+            tally.same += 1;
+        } else {
+            // Nothing is published of a reference list, so there is no letter either.
+            self.count_unmapped("not-a-reference", tally);
         }
     }
 
-    fn observe_record(
+    fn observe_item(
         &mut self,
-        entity: Entity,
-        page: &SeenPage,
-        item: &[u8],
-        observed_ms: i64,
+        item: &Item<'_>,
+        published: Option<&Record>,
         tally: &mut Tally,
+        observed: &mut Observed,
     ) -> Result<(), Refusal> {
-        let short_cut = self.short_cut(entity, item);
-        if let Ok(Peek { id: Some(id) }) = serde_json::from_slice(item) {
-            let key = EntityKey::of(entity.as_str(), &id);
-            let known = self.view.index.get(key).is_some_and(|entry| entry.short_cut == short_cut);
-            if known && !self.is_pending(key) {
-                self.cycles.saw_at_home(key);
-                tally.same += 1;
+        tally.seen += 1;
+        // An account of v1 carries a balance, which is judged by itself each time.
+        let alone = tree::inside(item.stream.branch.name, item.stream.generation).next().is_none();
+        if alone && self.knows_bytes(item) {
+            tally.same += 1;
+            return Ok(());
+        }
+        self.judge(item, published, tally, observed)
+    }
+
+    /// Whether these very bytes were judged before to carry what is published.
+    fn knows_bytes(&mut self, item: &Item<'_>) -> bool {
+        let Ok(Peek { id: Some(id) }) = serde_json::from_slice(&item.bytes) else { return false };
+        let key = EntityKey::of(item.entity.as_str(), &id);
+        let short_cut = self.short_cut(item.entity, &item.bytes);
+        let known =
+            self.view.index.get(key).is_some_and(|entry| {
+                entry.short_cut == short_cut && entry.resync >= self.resync_no
+            });
+        let known = known && !self.is_pending(key);
+        if known {
+            self.cycles.saw_at_home(key);
+        }
+        known
+    }
+
+    fn judge(
+        &mut self,
+        item: &Item<'_>,
+        published: Option<&Record>,
+        tally: &mut Tally,
+        observed: &mut Observed,
+    ) -> Result<(), Refusal> {
+        let Ok(json) = Json::parse(&item.bytes) else {
+            self.dead_letter(item, None, "not-json", None, tally);
+            return Ok(());
+        };
+        let (entity, generation) = (item.entity, item.stream.generation);
+        let identity = map::identify(entity, generation, &json);
+        let home = item.home.as_ref();
+        let organization = home.and_then(|home| home.organization_id.as_deref());
+        if !self.check_organization(identity.organization_id.or(organization))? {
+            tally.unconfirmed += 1;
+            return Ok(());
+        }
+        let account_id = identity.account_id.or(home.map(|home| home.account_id.as_str()));
+        let id = match (&identity.id, home) {
+            (Some(id), _) => id.as_ref().to_owned(),
+            (None, Some(home)) if json.is_object() => {
+                map::balance_id(&home.account_id, json.get("type").text())
+            }
+            _ => {
+                let reason = if json.is_object() { "no-id" } else { "not-an-object" };
+                self.dead_letter(item, None, reason, None, tally);
                 return Ok(());
             }
-        }
-        let generation = page.stream.generation;
-        let Ok(json) = Json::parse(item) else {
-            self.count_unmapped("not-json", tally);
-            return Ok(());
         };
-        let identity = map::identify(entity, generation, &json);
-        let Some(id) = identity.id.as_deref() else {
-            self.count_unmapped("no-id", tally);
-            return Ok(());
-        };
-        self.check_organization(identity.organization_id)?;
         if entity == Entity::Account {
-            self.joins.learn_account(id, &json, generation);
+            // Also of accounts that are left out: an own account stays own.
+            self.joins.learn_account(&id, &json, generation);
             for fact in self.joins.take_fresh() {
                 self.building.push_control(fact);
             }
         }
-        let key = EntityKey::of(entity.as_str(), id);
-        // The bank's name is owned, as the joins stay borrowed no longer than this line.
-        let outcome = self.joins.outcome(entity, generation, &json, identity.account_id);
-        let bank_name = outcome.bank_name.map(str::to_owned);
-        let outcome = JoinOutcome { bank_name: bank_name.as_deref(), ..outcome };
-        let seen = Seen {
-            fingerprint: fingerprint::content(&json, entity == Entity::Account, outcome),
-            version: identity.version,
-            requested_at: page.requested_at,
-        };
-        let trust_older = self.cycles.trusts_older(&page.stream.name, key, observed_ms);
-        let mut class = self.classify(key, generation, seen, trust_older);
-        if self.is_foreign(&page.stream, identity.account_id, key, class) {
-            class = Class::Foreign;
+        if account_id.is_some_and(|account| !self.rules.narrowing.admits(account)) {
+            tally.excluded += 1;
+            return Ok(());
         }
+        let key = EntityKey::of(entity.as_str(), &id);
+        let outcome = self.joins.outcome(entity, generation, &json, &id, account_id);
+        let embeds = entity == Entity::Account;
+        let seen = Seen {
+            fingerprint: fingerprint::content(&json, embeds, outcome.compared()),
+            version: identity.version,
+            requested_at: item.requested_at,
+        };
+        let found = Found { item, json: &json, seen, outcome: &outcome, key };
+        let class = self.verdict(&found, account_id);
+        self.act(&found, &id, class, published, tally, observed);
+        if embeds {
+            self.observe_inside(item, &json, &id, identity.organization_id, observed)?;
+        }
+        Ok(())
+    }
+
+    fn verdict(&mut self, found: &Found<'_>, account_id: Option<&str>) -> Class {
+        let stream = found.item.stream;
+        let trust_older = self.cycles.trusts_older(&stream.name, found.key, found.item.observed_ms);
+        let class = self.classify(found.key, stream.generation, found.seen, trust_older);
+        if self.is_foreign(stream, account_id, found.key, class) { Class::Foreign } else { class }
+    }
+
+    fn act(
+        &mut self,
+        found: &Found<'_>,
+        id: &str,
+        class: Class,
+        published: Option<&Record>,
+        tally: &mut Tally,
+        observed: &mut Observed,
+    ) {
         match class {
-            Class::New => tally.new += 1,
-            Class::Changed => tally.changed += 1,
+            Class::New => self.publish(found, id, emit::Why::Difference, tally, |t| &mut t.new),
+            Class::Changed => {
+                self.publish(found, id, emit::Why::Difference, tally, |t| &mut t.changed);
+            }
+            Class::Same | Class::Rebased if self.is_to_resync(found.key) => {
+                self.publish(found, id, emit::Why::Resync, tally, |t| &mut t.resynced);
+            }
             Class::Same => {
                 tally.same += 1;
-                if !self.is_pending(key) {
-                    self.view.index.set_short_cut(key, short_cut);
+                if !self.is_pending(found.key) && found.item.home.is_none() {
+                    let short_cut = self.short_cut(found.item.entity, &found.item.bytes);
+                    self.view.index.set_short_cut(found.key, short_cut);
                 }
             }
             Class::Rebased => {
                 tally.rebased += 1;
-                self.rebase(entity, id, key, &page.stream, seen);
+                self.rebase(found, id);
             }
             Class::Stale => {
                 tally.stale += 1;
-                self.cycles.saw_stale(&page.stream.name, key);
+                self.cycles.saw_stale(&found.item.stream.name, found.key);
             }
             Class::Crossed => tally.crossed += 1,
             Class::Foreign => tally.foreign += 1,
-            Class::Unknown => self.count_unmapped("other-release", tally),
+            Class::Unknown => match published {
+                Some(published) => self.compare_meaning(found, id, published, tally),
+                None => self.set_aside(found, tally, observed),
+            },
         }
-        if matches!(class, Class::New | Class::Changed) {
-            let found = Found { entity, json: &json, raw: item, seen, outcome, key };
-            if let Err(reason) = self.publish(&found, page, observed_ms) {
-                match class {
-                    Class::New => tally.new -= 1,
-                    _ => tally.changed -= 1,
-                }
-                self.count_unmapped(reason, tally);
+    }
+
+    /// Its last event must be read before it can be judged.
+    fn set_aside(&mut self, found: &Found<'_>, tally: &mut Tally, observed: &mut Observed) {
+        let entry = self.view.index.get(found.key).filter(|_| !self.is_pending(found.key));
+        let Some((change_no, location)) = entry.and_then(|e| Some((e.change_no, e.event?))) else {
+            // A change of it is under way: the next listing decides.
+            tally.crossed += 1;
+            return;
+        };
+        // It is counted when it is judged.
+        observed.aside.push(Aside {
+            stream: found.item.stream.clone(),
+            entity: found.item.entity,
+            item: found.item.bytes.clone(),
+            home: found.item.home.clone(),
+            change_no,
+            location,
+        });
+    }
+
+    /// The records that come inside this one, as a stream of their own.
+    fn observe_inside(
+        &mut self,
+        item: &Item<'_>,
+        account: &Json<'_>,
+        account_id: &str,
+        organization_id: Option<&str>,
+        observed: &mut Observed,
+    ) -> Result<(), Refusal> {
+        for stream in tree::inside(item.stream.branch.name, item.stream.generation) {
+            let Some(entity) = stream.branch.entity else { continue };
+            let known = self.decisions.generation(&stream.name);
+            if known.is_some_and(|known| known != stream.generation)
+                || map::embedded_balance(account).is_none()
+            {
+                continue;
             }
+            let Ok(Embedding { balance: Some(text) }) = serde_json::from_slice(&item.bytes) else {
+                continue;
+            };
+            self.decide(&stream);
+            *self.inside_listed.entry(stream.name.clone()).or_default() += 1;
+            let home = Home {
+                account_id: account_id.to_owned(),
+                organization_id: organization_id.map(str::to_owned),
+            };
+            let inner = Item {
+                stream: &stream,
+                entity,
+                bytes: item.bytes.slice_ref(text.get().as_bytes()),
+                home: Some(home),
+                requested_at: item.requested_at,
+                received_ms: item.received_ms,
+                observed_ms: item.observed_ms,
+            };
+            let mut tally = Tally { seen: 1, ..Tally::default() };
+            self.judge(&inner, None, &mut tally, observed)?;
+            observed.tallies.push((stream.name.clone(), tally));
         }
         Ok(())
     }
@@ -264,188 +495,6 @@ impl Judge {
         self.publications.get(place).map(|(_, at)| *at)
     }
 
-    fn check_organization(&mut self, organization_id: Option<&str>) -> Result<(), Refusal> {
-        match (&self.organization, organization_id) {
-            (_, None) => Ok(()),
-            (Some(known), Some(found)) if known == found => Ok(()),
-            (Some(_), Some(_)) => Err(Refusal::ForeignOrganization),
-            (None, Some(found)) => {
-                self.organization = Some(found.to_owned());
-                self.building.push_control(Control::Organization(found.to_owned()));
-                Ok(())
-            }
-        }
-    }
-
-    /// Records a version without an event.
-    fn rebase(&mut self, entity: Entity, id: &str, key: EntityKey, stream: &Stream, seen: Seen) {
-        // While a change is in commit, the place of its event is not known: the next listing will
-        // find the same difference.
-        if self.committing(key).is_some() {
-            return;
-        }
-        let Some(entry) = self.view.index.get(key) else { return };
-        let (change_no, event) = (entry.change_no, entry.event);
-        let record = self.state_record(stream, seen, change_no, event);
-        let state_key = record::key(entity.as_str(), id);
-        self.building.put(key, Pending { state_key, record, event: None });
-    }
-
-    /// Number of the last change that is committed or in commit.
-    fn last_change_no(&self, key: EntityKey) -> Option<u64> {
-        match self.committing(key) {
-            Some(record) => Some(record.change_no),
-            None => self.view.index.get(key).map(|entry| entry.change_no),
-        }
-    }
-
-    fn state_record(
-        &self,
-        stream: &Stream,
-        seen: Seen,
-        change_no: u64,
-        event: Option<EventLocation>,
-    ) -> StateRecord {
-        StateRecord {
-            deleted: false,
-            quarantined: false,
-            algorithm: ALGORITHM,
-            generation: number(stream.generation),
-            event,
-            change_no,
-            fingerprint: seen.fingerprint,
-            version: seen.version,
-            batch_no: self.building.batch_no(),
-            resync: 0,
-            stream: stream.name.clone(),
-        }
-    }
-
-    fn publish(
-        &mut self,
-        found: &Found<'_>,
-        page: &SeenPage,
-        observed_ms: i64,
-    ) -> Result<(), &'static str> {
-        let stream = &page.stream;
-        let raw = self.include_raw.then(|| std::str::from_utf8(found.raw).ok()).flatten();
-        let joined = Joined {
-            bank_name: found.outcome.bank_name,
-            own_counterparty: found.outcome.own_counterparty,
-            source_resource: stream.name.strip_prefix("external-payments/"),
-            ..Joined::default()
-        };
-        let mapped = map::map(found.entity, stream.generation, found.json, raw, &joined)
-            .map_err(map::Error::reason)?;
-        for note in &mapped.notes {
-            *self.notes.entry(note.kind()).or_default() += 1;
-            if self.reported.insert(format!("{} {note}", found.entity)) {
-                tracing::warn!(entity = found.entity.as_str(), "odd record published: {note}");
-            }
-        }
-        let before = self.last_change_no(found.key);
-        let change_no = before.unwrap_or(0) + 1;
-        let first = !self.cycles.has(&stream.name);
-        let (op, snapshot) = match before {
-            None if first => (Op::Read, Snapshot::First),
-            None => (Op::Create, Snapshot::False),
-            Some(_) if self.is_deleted(found.key) => (Op::Create, Snapshot::False),
-            Some(_) => (Op::Update, Snapshot::False),
-        };
-        let organization_id = mapped.organization_id.or_else(|| self.organization.clone());
-        let id = mapped.id;
-        let event = self
-            .press
-            .event(Change {
-                record: mapped.record,
-                op,
-                snapshot,
-                generation: stream.generation,
-                stream: &stream.name,
-                organization_id: organization_id.as_deref().unwrap_or_default(),
-                change_no,
-                batch_no: self.building.batch_no(),
-                fingerprint: found.seen.fingerprint,
-                received_ms: page.received_ms,
-                observed_ms,
-            })
-            .map_err(|error| {
-                if self.reported.insert("encode".to_owned()) {
-                    tracing::error!(%error, "a record could not be encoded");
-                }
-                "not-encodable"
-            })?;
-        let record = self.state_record(stream, found.seen, change_no, None);
-        let state_key = record::key(found.entity.as_str(), &id);
-        self.building.put(found.key, Pending { state_key, record, event: Some(event) });
-        Ok(())
-    }
-
-    fn is_deleted(&self, key: EntityKey) -> bool {
-        match self.committing(key) {
-            Some(record) => record.deleted,
-            None => self.view.index.get(key).is_some_and(|entry| entry.deleted),
-        }
-    }
-
-    fn count_unmapped(&mut self, reason: &'static str, tally: &mut Tally) {
-        tally.unmapped += 1;
-        *self.unmapped_reasons.entry(reason).or_default() += 1;
-        if self.reported.insert(format!("unmapped {reason}")) {
-            tracing::warn!(reason, "a record cannot become an event; the stream goes on");
-        }
-    }
-
-    /// Whether the difference comes from another account's list than the record names, while the
-    /// account named serves the entity itself: two lists that disagree would take turns for ever.
-    fn is_foreign(
-        &mut self,
-        stream: &Stream,
-        account_id: Option<&str>,
-        key: EntityKey,
-        class: Class,
-    ) -> bool {
-        let (Some(list), Some(named)) = (stream.account_id.as_deref(), account_id) else {
-            return false;
-        };
-        if list == named {
-            self.cycles.saw_at_home(key);
-            return false;
-        }
-        if class != Class::Changed {
-            return false;
-        }
-        let home = format!("{}/{named}", stream.branch.name);
-        let known = self.building.get(key).or_else(|| self.committing(key));
-        let last = match (known, self.view.index.get(key)) {
-            (Some(record), _) => record.stream.as_str(),
-            (None, Some(entry)) => self.view.index.stream_name(entry.stream),
-            (None, None) => return false,
-        };
-        last == home && self.cycles.home_wins(key, &home)
-    }
-
-    /// A complete listing of the stream has been observed.
-    pub fn finish(&mut self, stream: &Stream, listed: u64, now_ms: i64) {
-        if stream.branch.entity.is_none() || stream.branch.name == crate::poll::tree::ACCOUNTS {
-            self.record_list(stream, ListStatus::Complete);
-        }
-        if stream.branch.entity.is_none() {
-            return;
-        }
-        if let Some(cycle) = self.cycles.finish(&stream.name, listed, now_ms) {
-            self.building.push_control(Control::Cycle(cycle));
-        }
-    }
-
-    /// A reference list was completed, or is not offered.
-    pub fn record_list(&mut self, stream: &Stream, status: ListStatus) {
-        self.joins.record_list(stream.branch.name, status);
-        for fact in self.joins.take_fresh() {
-            self.building.push_control(fact);
-        }
-    }
-
     /// A batch was read back: it is part of the view now.
     pub fn committed(&mut self, batch_no: u64) {
         let now = Instant::now();
@@ -454,16 +503,6 @@ impl Judge {
         }
         self.publications.push_back((batch_no, now));
     }
-}
-
-/// A record that is going to be an event.
-struct Found<'a> {
-    entity: Entity,
-    json: &'a Json<'a>,
-    raw: &'a [u8],
-    seen: Seen,
-    outcome: JoinOutcome<'a>,
-    key: EntityKey,
 }
 
 fn known(record: &StateRecord, generation: Generation) -> Known {
@@ -475,13 +514,5 @@ fn known(record: &StateRecord, generation: Generation) -> Known {
         deleted: record.deleted,
         published_at: None,
         pending: true,
-    }
-}
-
-/// A generation as state records write it.
-pub fn number(generation: Generation) -> u8 {
-    match generation {
-        Generation::V1 => 1,
-        Generation::V2 => 2,
     }
 }

@@ -1,26 +1,29 @@
 //! The owner's life: acquire, judge what comes in, commit, read back, and acquire again.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::building::Building;
-use super::event::Press;
-use super::judge::{Judge, Refusal};
-use super::{Dropped, Message, Published, QUEUED_PAGES_MAX, SeenPage};
+use super::commands::{Command, Orders};
+use super::judge::{Judge, Observed, Refusal, Rules};
+use super::{
+    Dropped, Ids, Known, Message, Moved, Published, QUEUED_PAGES_MAX, SeenPage, decisions,
+};
+use crate::avro::{self, Subject};
 use crate::clock::Clock;
+use crate::domain::Record;
 use crate::entropy;
 use crate::ingest::thread::{AcquireError, Acquired, From, Gone, WriterThread};
 use crate::poll::tree::Stream;
-use crate::publish::Error;
+use crate::publish::{Error, Past, PastEvent};
 use crate::recover::Pinned;
 use crate::retry::{self, Schedule};
-use crate::state::control::{ListStatus, Session};
+use crate::state::control::{ListStatus, Resync, Session};
 use crate::state::view::Read;
-use crate::state::{self, View};
+use crate::state::{self, Control, View};
 use crate::status::{Status, chain};
 use crate::store::WriteBehind;
 
@@ -46,9 +49,8 @@ const STORE_PERIOD: Duration = Duration::from_secs(20);
 pub enum Phase {
     /// Acquiring the workspace; nothing may be polled for it.
     Acquiring,
-    /// The workspace is ours. `session_no` rises with each acquisition of this process;
-    /// `known_lists`: the reference lists that records may be joined with.
-    Ready { session_no: u64, known_lists: Vec<String> },
+    /// The workspace is ours. `session_no` rises with each acquisition of this process.
+    Ready { session_no: u64, known: Known },
     /// Stopped for good.
     Ended,
 }
@@ -62,15 +64,18 @@ pub enum End {
     Refused(#[from] Refusal),
     #[error(transparent)]
     Gone(#[from] Gone),
+    /// What lies where the state says is not the entity's last event.
+    #[error("{topic} does not hold the event that the state names")]
+    OtherHistory { topic: String },
 }
 
 /// What an owner is made of.
 pub struct Options {
     pub writer: WriterThread,
-    pub press: Arc<Press>,
+    pub rules: Rules,
+    pub orders: Orders,
     pub pinned: Pinned,
     pub store: Option<PathBuf>,
-    pub include_raw: bool,
     /// Wait for what can pass, for ever; else the first failure to acquire ends the owner.
     pub patient: bool,
     pub clock: Clock,
@@ -110,6 +115,37 @@ impl OwnerHandle {
         answer.await.unwrap_or(Err(Dropped))
     }
 
+    /// Puts on record which generation a stream is read in. What is on record already stays: look
+    /// at the phase afterwards.
+    pub async fn decide(&self, session_no: u64, stream: Stream) -> Result<(), Dropped> {
+        let (reply, answer) = oneshot::channel();
+        let message = Message::Decide { session_no, stream, reply };
+        self.messages.send(message).await.map_err(|_| Dropped)?;
+        answer.await.map_err(|_| Dropped)
+    }
+
+    /// Puts on record which list external payments are read from, in the same way.
+    pub async fn choose(&self, session_no: u64, source: &'static str) -> Result<(), Dropped> {
+        let (reply, answer) = oneshot::channel();
+        let message = Message::Choose { session_no, source, reply };
+        self.messages.send(message).await.map_err(|_| Dropped)?;
+        answer.await.map_err(|_| Dropped)
+    }
+
+    /// Asks for a stream to be read in another generation than on record; `ids` is a complete
+    /// listing of it there.
+    pub async fn move_to(
+        &self,
+        session_no: u64,
+        stream: Stream,
+        ids: Ids,
+    ) -> Result<Moved, Dropped> {
+        let (reply, answer) = oneshot::channel();
+        let message = Message::Move { session_no, stream, ids, reply };
+        self.messages.send(message).await.map_err(|_| Dropped)?;
+        answer.await.map_err(|_| Dropped)
+    }
+
     pub async fn not_offered(&self, session_no: u64, stream: Stream) -> Result<(), Dropped> {
         let message = Message::NotOffered { session_no, stream };
         self.messages.send(message).await.map_err(|_| Dropped)
@@ -125,14 +161,29 @@ pub struct Owner {
     /// When the store was last offered what is new.
     stored: tokio::time::Instant,
     session_no: u64,
+    /// What the next session commits before anything else, in a batch of its own.
+    ordered: Vec<Control>,
+    /// That batch, and how many orders are in it.
+    following: Option<(u64, usize)>,
 }
 
 /// How a session ended.
 enum SessionEnd {
     /// Asked to stop.
     Stopped(Box<View>),
-    /// Acquire again.
+    /// Acquire again, after a pause.
     Lost(Box<View>),
+    /// Something was ordered that all that was diffed before must give way to: acquire again.
+    Ordered(Box<View>),
+}
+
+/// What came of a message.
+enum Handled {
+    Done,
+    /// The session is lost.
+    Lost,
+    /// See [`SessionEnd::Ordered`].
+    Ordered,
 }
 
 /// The answer to the commit under way.
@@ -143,7 +194,16 @@ impl Owner {
         let (sender, messages) = mpsc::channel(QUEUED_PAGES_MAX);
         let (phase, watcher) = watch::channel(Phase::Acquiring);
         let stored = tokio::time::Instant::now();
-        let owner = Owner { options, messages, phase, store: None, stored, session_no: 0 };
+        let owner = Owner {
+            options,
+            messages,
+            phase,
+            store: None,
+            stored,
+            session_no: 0,
+            ordered: Vec::new(),
+            following: None,
+        };
         (owner, OwnerHandle { messages: sender, phase: watcher })
     }
 
@@ -192,6 +252,10 @@ impl Owner {
                     let started = tokio::time::Instant::now();
                     match self.session(acquired, stop).await? {
                         SessionEnd::Stopped(view) => return Ok(Some(view)),
+                        SessionEnd::Ordered(kept) => {
+                            view = Some(kept);
+                            continue;
+                        }
                         SessionEnd::Lost(kept) => view = Some(kept),
                     }
                     if started.elapsed() >= CALM_AFTER {
@@ -247,46 +311,44 @@ impl Owner {
             store = report.doubt.as_ref().map_or("used", |_| "rebuilt"),
             "workspace acquired"
         );
-        let press = Arc::clone(&self.options.press);
         let seed = self.store.as_ref().map_or_else(entropy::seed, WriteBehind::seed);
-        let mut judge = Judge::new(view, press, self.options.include_raw, seed);
-        self.publish_phase(&judge);
+        let mut judge = Judge::new(view, self.options.rules.clone(), seed);
         let mut commit: Option<Commit> = None;
+        if !self.ordered.is_empty() {
+            self.follow_orders(&mut judge);
+            commit = Some(self.start_commit(&mut judge).await?);
+        }
+        self.publish_phase(&judge);
         let mut tick = tokio::time::interval(TICK);
-        let ended = loop {
+        let ended: fn(Box<View>) -> SessionEnd = loop {
             if commit.is_none() && judge.building.is_due() {
                 commit = Some(self.start_commit(&mut judge).await?);
             }
             let room = !judge.building.is_full();
-            tokio::select! {
+            let handled = tokio::select! {
                 biased;
-                () = stop.cancelled() => break true,
+                () = stop.cancelled() => break SessionEnd::Stopped,
                 answer = answer_of(&mut commit), if commit.is_some() => {
                     commit = None;
-                    match answer {
-                        Ok(reads) => {
-                            if let Err(error) = self.read_back(&mut judge, &reads) {
-                                self.lost(&error.into());
-                                break false;
-                            }
-                        }
-                        Err(error) if !error.is_transient() => {
-                            return Err(AcquireError::from(error).into());
-                        }
-                        Err(error) => {
-                            self.lost(&error);
-                            break false;
-                        }
-                    }
+                    self.answered(&mut judge, answer)?
                 }
                 message = self.messages.recv(), if room => match message {
-                    Some(message) => self.handle(&mut judge, message)?,
-                    None => break true,
+                    Some(message) => self.handle(&mut judge, message).await?,
+                    None => break SessionEnd::Stopped,
                 },
-                _ = tick.tick() => self.offer_to_store(&mut judge),
+                Some(command) = self.options.orders.recv() => self.obey(&judge, command),
+                _ = tick.tick() => {
+                    self.offer_to_store(&mut judge);
+                    Handled::Done
+                }
+            };
+            match handled {
+                Handled::Done => {}
+                Handled::Lost => break SessionEnd::Lost,
+                Handled::Ordered => break SessionEnd::Ordered,
             }
         };
-        if ended && let Some(commit) = commit.take() {
+        if let Some(commit) = commit.take() {
             // What the broker was asked for is worth knowing: it saves the next start a restore.
             if let Ok(Ok(reads)) = commit.await
                 && let Err(error) = self.read_back(&mut judge, &reads)
@@ -294,8 +356,55 @@ impl Owner {
                 self.lost(&error.into());
             }
         }
-        let view = Box::new(judge.into_view());
-        Ok(if ended { SessionEnd::Stopped(view) } else { SessionEnd::Lost(view) })
+        Ok(ended(Box::new(judge.into_view())))
+    }
+
+    /// The answer to a commit.
+    fn answered(
+        &mut self,
+        judge: &mut Judge,
+        answer: Result<Vec<Read>, Error>,
+    ) -> Result<Handled, End> {
+        match answer {
+            Ok(reads) => match self.read_back(judge, &reads) {
+                Ok(()) => Ok(Handled::Done),
+                Err(error) => {
+                    self.lost(&error.into());
+                    Ok(Handled::Lost)
+                }
+            },
+            Err(error) if !error.is_transient() => Err(AcquireError::from(error).into()),
+            Err(error) => {
+                self.lost(&error);
+                Ok(Handled::Lost)
+            }
+        }
+    }
+
+    /// Puts what was ordered into the first batch of the session, which holds nothing else.
+    fn follow_orders(&mut self, judge: &mut Judge) {
+        self.following = Some((judge.building.batch_no(), self.ordered.len()));
+        for control in &self.ordered {
+            match control {
+                Control::Resync(resync) => judge.resync_no = resync.number,
+                other => judge.decisions.obey(other),
+            }
+            judge.building.push_control(control.clone());
+        }
+    }
+
+    fn obey(&mut self, judge: &Judge, command: Command) -> Handled {
+        match command {
+            Command::Resync { reply } => {
+                let number = judge.resync_no + 1;
+                let ordered_ms = self.options.clock.now_ms();
+                self.ordered.push(Control::Resync(Resync { number, ordered_ms }));
+                tracing::info!(number, "ordered to publish everything once more");
+                // Who asked may have gone: the order stands.
+                let _ = reply.send(number);
+                Handled::Ordered
+            }
+        }
     }
 
     async fn start_commit(&self, judge: &mut Judge) -> Result<Commit, End> {
@@ -312,11 +421,18 @@ impl Owner {
             judge.view.apply(read)?;
         }
         if let Some(in_commit) = judge.in_commit.take() {
-            judge.committed(in_commit.batch_no);
+            let in_commit_no = in_commit.batch_no;
+            judge.committed(in_commit_no);
             let entities = judge.view.index.len();
             self.options.status.committed(in_commit.batch_no, in_commit.events, entities);
             self.publish_phase(judge);
             in_commit.succeed();
+            if let Some((batch_no, orders)) = self.following
+                && batch_no == in_commit_no
+            {
+                self.ordered.drain(..orders.min(self.ordered.len()));
+                self.following = None;
+            }
         }
         Ok(())
     }
@@ -329,26 +445,20 @@ impl Owner {
         );
     }
 
-    fn handle(&mut self, judge: &mut Judge, message: Message) -> Result<(), End> {
+    async fn handle(&mut self, judge: &mut Judge, message: Message) -> Result<Handled, End> {
         let now_ms = self.options.clock.now_ms();
         match message {
             Message::Page(page) if page.session_no == self.session_no => {
-                let tally = judge.observe(&page, now_ms)?;
-                self.options.status.observed(&page.stream.name, &tally);
+                if judge.obeys(&page.stream) {
+                    return self.observe(judge, &page, now_ms).await;
+                }
             }
             Message::Finished { session_no, stream, listed, reply }
-                if session_no == self.session_no =>
+                if session_no == self.session_no && judge.obeys(&stream) =>
             {
                 judge.finish(&stream, listed, now_ms);
-                let published =
-                    Published { tally: self.options.status.listing_tally(&stream.name) };
-                if !judge.building.is_empty() {
-                    judge.building.wait(reply, published);
-                } else if let Some(in_commit) = &mut judge.in_commit {
-                    in_commit.wait(reply, published);
-                } else {
-                    let _ = reply.send(Ok(published));
-                }
+                let tally = self.options.status.listing_tally(&stream.name);
+                wait(judge, reply, Published { tally });
                 self.publish_phase(judge);
             }
             Message::NotOffered { session_no, stream } if session_no == self.session_no => {
@@ -357,17 +467,85 @@ impl Owner {
                     self.publish_phase(judge);
                 }
             }
+            Message::Decide { session_no, stream, reply } if session_no == self.session_no => {
+                judge.decide(&stream);
+                self.publish_phase(judge);
+                let _ = reply.send(());
+            }
+            Message::Choose { session_no, source, reply } if session_no == self.session_no => {
+                judge.choose_source(source);
+                self.publish_phase(judge);
+                let _ = reply.send(());
+            }
+            Message::Move { session_no, stream, ids, reply } if session_no == self.session_no => {
+                let coverage = judge.coverage(&stream.name, &ids);
+                if !coverage.suffices() {
+                    let _ = reply.send(Moved::Held(coverage));
+                    return Ok(Handled::Done);
+                }
+                self.ordered.push(decisions::control(&stream.name, stream.generation));
+                let generation = stream.generation.as_str();
+                tracing::info!(stream = %stream.name, generation, "stream moves to another API");
+                let _ = reply.send(Moved::Accepted);
+                return Ok(Handled::Ordered);
+            }
             Message::Finished { reply, .. } => {
                 let _ = reply.send(Err(Dropped));
             }
-            Message::Page(_) | Message::NotOffered { .. } => {}
+            // Their senders hear by the dropped reply that they were too late.
+            Message::Page(_)
+            | Message::NotOffered { .. }
+            | Message::Decide { .. }
+            | Message::Choose { .. }
+            | Message::Move { .. } => {}
         }
-        Ok(())
+        Ok(Handled::Done)
+    }
+
+    async fn observe(
+        &mut self,
+        judge: &mut Judge,
+        page: &SeenPage,
+        now_ms: i64,
+    ) -> Result<Handled, End> {
+        let Observed { tallies, aside } = judge.observe(page, now_ms)?;
+        self.count(&tallies);
+        if aside.is_empty() {
+            return Ok(Handled::Done);
+        }
+        let names = &self.options.rules.press.names;
+        let place = |aside: &super::judge::Aside| Past {
+            topic: names.entity(aside.entity),
+            partition: aside.location.partition,
+            offset: aside.location.offset,
+        };
+        let wanted = aside.iter().map(place).collect();
+        let events = match self.options.writer.past(wanted).await? {
+            Ok(events) => events,
+            Err(error) if error.is_transient() => {
+                tracing::warn!(hint = error.hint(), "past events not read: {}", chain(&error));
+                return Ok(Handled::Lost);
+            }
+            Err(error) => return Err(AcquireError::from(error).into()),
+        };
+        for (aside, event) in aside.iter().zip(&events) {
+            let published = last_published(aside.entity, event, aside.change_no);
+            let published =
+                published.ok_or_else(|| End::OtherHistory { topic: names.entity(aside.entity) })?;
+            let observed = judge.resolve(page, aside, &published, now_ms)?;
+            self.count(&observed.tallies);
+        }
+        Ok(Handled::Done)
+    }
+
+    fn count(&self, tallies: &[(String, crate::change::Tally)]) {
+        for (stream, tally) in tallies {
+            self.options.status.observed(stream, tally);
+        }
     }
 
     fn publish_phase(&self, judge: &Judge) {
-        let known_lists = judge.joins.known_lists();
-        let phase = Phase::Ready { session_no: self.session_no, known_lists };
+        let phase = Phase::Ready { session_no: self.session_no, known: judge.known() };
         self.phase.send_if_modified(|known| {
             let differs = *known != phase;
             if differs {
@@ -395,4 +573,30 @@ async fn answer_of(commit: &mut Option<Commit>) -> Result<Vec<Read>, Error> {
         Some(answer) => answer.await.unwrap_or(Err(Error::TakenOver)),
         None => std::future::pending().await,
     }
+}
+
+/// Lets a listing's end wait for all that came of it.
+fn wait(judge: &mut Judge, reply: super::building::Waiter, published: Published) {
+    if !judge.building.is_empty() {
+        judge.building.wait(reply, published);
+    } else if let Some(in_commit) = &mut judge.in_commit {
+        in_commit.wait(reply, published);
+    } else {
+        let _ = reply.send(Ok(published));
+    }
+}
+
+/// What an entity's last event says; none if it is not that event.
+fn last_published(
+    entity: crate::domain::Entity,
+    event: &PastEvent,
+    change_no: u64,
+) -> Option<Record> {
+    let schema = avro::schema(Subject::Entity(entity)).ok()?;
+    let (_, datum) = avro::wire_format(&event.value).ok()?;
+    let envelope = avro::decode_envelope(entity, schema, datum).ok()?;
+    let record = envelope.after.or(envelope.before)?;
+    let same = u64::try_from(envelope.source.change_no) == Ok(change_no)
+        && record.id().as_bytes() == event.key;
+    same.then_some(record)
 }

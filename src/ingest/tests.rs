@@ -5,6 +5,8 @@
 //! real broker.
 
 mod bench;
+mod generations;
+mod letters;
 
 use std::time::{Duration, Instant};
 
@@ -203,8 +205,14 @@ async fn joins_republish_what_they_change_and_only_that() {
     for _ in 0..3 {
         bench.list(&payments, &two).await.unwrap();
     }
-    assert_eq!(log.events()[0]["after"]["bank_name"], "Old");
-    assert_eq!(log.events()[1]["after"]["type"], "PAY-IN");
+    // Balances are a stream of their own.
+    let events = || -> Vec<Value> {
+        log.events().into_iter().filter(|e| e["source"]["stream"] != "balances").collect()
+    };
+    let changes =
+        || -> Vec<_> { log.changes().into_iter().filter(|(id, ..)| !id.contains('/')).collect() };
+    assert_eq!(events()[0]["after"]["bank_name"], "Old");
+    assert_eq!(events()[1]["after"]["type"], "PAY-IN");
     // A renamed bank re-publishes its accounts, an account's balance nothing, a late own account
     // the payments it turns into transfers.
     bench.list(&banks, &bank("New")).await.unwrap();
@@ -221,14 +229,14 @@ async fn joins_republish_what_they_change_and_only_that() {
         change("y", 1, "c"),
         change("p", 2, "u"),
     ];
-    assert_eq!(log.changes(), expected);
-    assert_eq!(log.events()[3]["after"]["bank_name"], "New");
-    assert_eq!(log.events()[5]["after"]["type"], "TRANSFER");
+    assert_eq!(changes(), expected);
+    assert_eq!(events()[3]["after"]["bank_name"], "New");
+    assert_eq!(events()[5]["after"]["type"], "TRANSFER");
     bench.end().await.unwrap();
     // Join facts are in the log: after a restart nothing turns back.
     let bench = Bench::start(&log);
     bench.list(&payments, &two).await.unwrap();
-    assert_eq!(log.changes(), expected);
+    assert_eq!(changes(), expected);
     bench.end().await.unwrap();
 }
 

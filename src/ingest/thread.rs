@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::publish::{Batch, Error, Writer};
+use crate::publish::{Batch, Error, Past, PastEvent, Writer};
 use crate::recover::{self, Pinned, Report};
 use crate::state::View;
 use crate::state::control::Session;
@@ -25,6 +25,9 @@ pub trait Committer: Send {
 
     /// See [`Writer::commit`].
     fn commit(&mut self, batch: Batch) -> Result<Vec<Read>, Error>;
+
+    /// See [`crate::publish::past`].
+    fn past(&mut self, wanted: &[Past]) -> Result<Vec<PastEvent>, Error>;
 }
 
 impl Committer for Writer {
@@ -40,6 +43,10 @@ impl Committer for Writer {
 
     fn commit(&mut self, batch: Batch) -> Result<Vec<Read>, Error> {
         Writer::commit(self, batch)
+    }
+
+    fn past(&mut self, wanted: &[Past]) -> Result<Vec<PastEvent>, Error> {
+        crate::publish::past::read(&self.options, &self.group_id, wanted)
     }
 }
 
@@ -103,6 +110,10 @@ enum Call {
         batch: Box<Batch>,
         reply: oneshot::Sender<Result<Vec<Read>, Error>>,
     },
+    Past {
+        wanted: Vec<Past>,
+        reply: oneshot::Sender<Result<Vec<PastEvent>, Error>>,
+    },
 }
 
 /// The thread has ended, which only a defect can bring about.
@@ -127,6 +138,9 @@ impl WriterThread {
                     }
                     Call::Commit { batch, reply } => {
                         let _ = reply.send(writer.commit(*batch));
+                    }
+                    Call::Past { wanted, reply } => {
+                        let _ = reply.send(writer.past(&wanted));
                     }
                 }
             }
@@ -154,6 +168,13 @@ impl WriterThread {
         let (reply, answer) = oneshot::channel();
         self.call(Call::Commit { batch: Box::new(batch), reply }).await?;
         Ok(answer)
+    }
+
+    /// Reads events that were published earlier, in the order wanted.
+    pub async fn past(&self, wanted: Vec<Past>) -> Result<Result<Vec<PastEvent>, Error>, Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.call(Call::Past { wanted, reply }).await?;
+        answer.await.map_err(|_| Gone)
     }
 
     async fn call(&self, call: Call) -> Result<(), Gone> {

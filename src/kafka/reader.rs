@@ -29,6 +29,7 @@ pub enum Next {
 pub struct Reader {
     consumer: BaseConsumer<QuietContext>,
     topic: String,
+    partition: i32,
 }
 
 impl Reader {
@@ -61,12 +62,18 @@ impl Reader {
         let (low, _) = consumer
             .fetch_watermarks(topic, partition, Options::ANSWER_TIMEOUT)
             .map_err(|source| options.explain(missing_topic(topic, &attempt, source)))?;
+        let mut reader = Reader { consumer, topic: topic.to_owned(), partition };
+        reader.jump(offset.max(low))?;
+        Ok(reader)
+    }
+
+    /// Goes on at another offset.
+    pub fn jump(&mut self, offset: i64) -> Result<(), Error> {
         let mut assignment = TopicPartitionList::new();
         assignment
-            .add_partition_offset(topic, partition, Offset::Offset(offset.max(low)))
-            .and_then(|()| consumer.assign(&assignment))
-            .map_err(|source| Error::of(&attempt, source))?;
-        Ok(Reader { consumer, topic: topic.to_owned() })
+            .add_partition_offset(&self.topic, self.partition, Offset::Offset(offset))
+            .and_then(|()| self.consumer.assign(&assignment))
+            .map_err(|source| Error::of(&format!("reading {}", self.topic), source))
     }
 
     /// The next committed record, or why there is none.

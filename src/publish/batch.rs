@@ -6,20 +6,48 @@ use uuid::Uuid;
 use crate::domain::{Entity, Op};
 use crate::state::{Control, StateRecord};
 
-/// A change event, encoded.
+/// What an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    Change {
+        entity: Entity,
+        op: Op,
+    },
+    /// A record that cannot become a change.
+    DeadLetter,
+}
+
+impl What {
+    /// The last part of its topic's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            What::Change { entity, .. } => entity.as_str(),
+            What::DeadLetter => "dead-letter",
+        }
+    }
+
+    /// The letter of the operation; `!` for a dead letter.
+    pub fn op(self) -> &'static str {
+        match self {
+            What::Change { op, .. } => op.as_str(),
+            What::DeadLetter => "!",
+        }
+    }
+}
+
+/// An event, encoded.
 #[derive(Debug)]
 pub struct Event {
     pub topic: String,
     pub partition: i32,
-    /// Entity id.
+    /// Entity id; of a dead letter its stream, `/`, and the record's id.
     pub key: Vec<u8>,
     pub value: Vec<u8>,
     /// Taken when the event is sent: a copy of a dozen headers costs as much as encoding them.
     pub headers: Option<OwnedHeaders>,
     /// `ce_id`.
     pub id: Uuid,
-    pub entity: Entity,
-    pub op: Op,
+    pub what: What,
     pub change_no: u64,
 }
 

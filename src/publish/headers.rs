@@ -7,7 +7,9 @@ use rdkafka::message::{Header, OwnedHeaders};
 use uuid::{Uuid, uuid};
 
 use crate::change::{ALGORITHM, Fingerprint};
-use crate::domain::{Entity, Op};
+use crate::domain::Op;
+
+use super::What;
 
 /// UUIDv5 of `atlar-ingestor` in the URL namespace (RFC 9562): all our event ids lie in it.
 pub const NAMESPACE: Uuid = uuid!("563ef20d-3a61-5ddf-934b-d12ece252a10");
@@ -20,9 +22,9 @@ pub fn event_id(topic: &str, entity_id: &str, change_no: u64) -> Uuid {
 /// What the headers say.
 pub struct Facts<'a> {
     pub id: Uuid,
-    pub entity: Entity,
-    pub entity_id: &'a str,
-    pub op: Op,
+    pub what: What,
+    /// The event's key.
+    pub subject: &'a str,
     pub organization_id: &'a str,
     /// RFC 3339 of the envelope's `ts_ms`.
     pub time: &'a str,
@@ -33,28 +35,28 @@ pub struct Facts<'a> {
     pub fingerprint: Fingerprint,
 }
 
-/// `ce_type` of an operation on an entity.
-pub fn event_type(entity: Entity, op: Op) -> String {
-    let what = match op {
-        Op::Read => "snapshot",
-        Op::Create => "created",
-        Op::Update => "updated",
-        Op::Delete => "deleted",
+/// `ce_type` of an event.
+pub fn event_type(what: What) -> String {
+    let happened = match what {
+        What::Change { op: Op::Read, .. } => "snapshot",
+        What::Change { op: Op::Create, .. } | What::DeadLetter => "created",
+        What::Change { op: Op::Update, .. } => "updated",
+        What::Change { op: Op::Delete, .. } => "deleted",
     };
-    format!("atlar.{}.{what}.v1", entity.as_str())
+    format!("atlar.{}.{happened}.v1", what.name())
 }
 
 /// The headers, in a fixed order.
 pub fn headers(facts: &Facts<'_>) -> OwnedHeaders {
     let id = facts.id.as_hyphenated().to_string();
     let (trace, span) = facts.id.as_u64_pair();
-    let source = format!("/atlar/{}/{}", facts.organization_id, facts.entity.as_str());
+    let source = format!("/atlar/{}/{}", facts.organization_id, facts.what.name());
     let pairs: [(&str, &str); 12] = [
         ("ce_specversion", "1.0"),
         ("ce_id", &id),
-        ("ce_type", &event_type(facts.entity, facts.op)),
+        ("ce_type", &event_type(facts.what)),
         ("ce_source", &source),
-        ("ce_subject", facts.entity_id),
+        ("ce_subject", facts.subject),
         ("ce_time", facts.time),
         ("ce_dataschema", facts.schema_url),
         ("content-type", "application/avro"),
@@ -75,6 +77,7 @@ pub fn headers(facts: &Facts<'_>) -> OwnedHeaders {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Entity;
 
     #[test]
     fn the_namespace_and_ids_are_those_documented() {
@@ -83,7 +86,7 @@ mod tests {
         assert_eq!(id, event_id("atlar.payment", "p", 1));
         assert_ne!(id, event_id("atlar.payment", "p", 2));
         assert_eq!(
-            event_type(Entity::ExternalPayment, Op::Read),
+            event_type(What::Change { entity: Entity::ExternalPayment, op: Op::Read }),
             "atlar.external-payment.snapshot.v1"
         );
     }

@@ -57,6 +57,9 @@ pub enum Error {
     /// The events of the last batch are not all there.
     #[error("the last batch is torn: {topic} partition {partition} lacks events of it")]
     Torn { topic: String, partition: i32 },
+    /// The event that the state names is not in its topic.
+    #[error("an event that the state names is not in {topic} any more")]
+    HistoryGone { topic: String },
 }
 
 impl Error {
@@ -73,7 +76,7 @@ impl Error {
             Error::Pinned(_) | Error::PinnedGroup(_) => {
                 "use the value the workspace was set up with, or another kafka.topicPrefix"
             }
-            Error::Torn { .. } => {
+            Error::Torn { .. } | Error::HistoryGone { .. } => {
                 "event topics must keep their history; if it was deleted, set up a new kafka.topicPrefix"
             }
         }
@@ -88,7 +91,8 @@ impl Error {
             | Error::NotSetUp
             | Error::Pinned(_)
             | Error::PinnedGroup(_)
-            | Error::Torn { .. } => false,
+            | Error::Torn { .. }
+            | Error::HistoryGone { .. } => false,
         }
     }
 }

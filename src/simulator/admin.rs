@@ -45,6 +45,7 @@ impl From<EditError> for Refused {
             EditError::NotAnObject(_)
             | EditError::NoAccount
             | EditError::NotJson
+            | EditError::Status
             | EditError::IdChanged => StatusCode::BAD_REQUEST,
         };
         Refused(status, error.to_string())

@@ -1,4 +1,4 @@
-//! Who may read: HTTP Basic, and the signed request of the connector page.
+//! Who may read: HTTP Basic, bearer tokens, and the signed request of the connector page.
 //!
 //! Written from the documentation, not from the client: a mistake in the client's signing shows
 //! as a refusal here. Nothing tells a caller which part of the credentials was wrong.
@@ -9,6 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
+use super::oauth::Tokens;
+
 /// A signed request is refused when its timestamp is further away than this.
 const WINDOW_MS: i64 = 5 * 60 * 1000;
 
@@ -18,6 +20,8 @@ pub enum Schemes {
     Any,
     BasicOnly,
     HmacOnly,
+    /// Bearer tokens; HTTP Basic only to get one.
+    OAuthOnly,
 }
 
 /// What is known of a request before its credentials are believed.
@@ -38,6 +42,7 @@ pub(super) enum Refusal {
     WrongCredentials,
     WrongSignature,
     StaleTimestamp,
+    DeadToken,
 }
 
 impl Refusal {
@@ -48,6 +53,7 @@ impl Refusal {
             Refusal::WrongCredentials => "wrong credentials",
             Refusal::WrongSignature => "wrong signature",
             Refusal::StaleTimestamp => "stale timestamp",
+            Refusal::DeadToken => "unknown or expired token",
         }
     }
 }
@@ -59,25 +65,37 @@ pub(super) fn check(
     access_key: &str,
     secret: &str,
     now_ms: i64,
+    tokens: &Tokens,
 ) -> Result<&'static str, Refusal> {
     let header = claim.headers.get("authorization").ok_or(Refusal::NoCredentials)?.as_bytes();
     if let Some(encoded) = header.strip_prefix(b"Basic ") {
-        if schemes == Schemes::HmacOnly {
+        if !matches!(schemes, Schemes::Any | Schemes::BasicOnly) {
             return Err(Refusal::SchemeNotAccepted);
         }
         let given = STANDARD.decode(encoded).map_err(|_| Refusal::WrongCredentials)?;
         let expected = format!("{access_key}:{secret}");
-        // Digests are compared, so that the time taken says nothing about the secret.
-        let same = Sha256::digest(&given) == Sha256::digest(expected.as_bytes());
-        return if same { Ok("basic") } else { Err(Refusal::WrongCredentials) };
+        let known = same(&given, expected.as_bytes());
+        return if known { Ok("basic") } else { Err(Refusal::WrongCredentials) };
     }
     if let Some(fields) = header.strip_prefix(b"HMAC-SHA256 ") {
-        if schemes == Schemes::BasicOnly {
+        if !matches!(schemes, Schemes::Any | Schemes::HmacOnly) {
             return Err(Refusal::SchemeNotAccepted);
         }
         return check_signature(claim, fields, access_key, secret, now_ms).map(|()| "hmac");
     }
+    if let Some(token) = header.strip_prefix(b"Bearer ") {
+        if !matches!(schemes, Schemes::Any | Schemes::OAuthOnly) {
+            return Err(Refusal::SchemeNotAccepted);
+        }
+        let known = std::str::from_utf8(token).is_ok_and(|token| tokens.knows(token, now_ms));
+        return if known { Ok("bearer") } else { Err(Refusal::DeadToken) };
+    }
     Err(Refusal::SchemeNotAccepted)
+}
+
+/// Digests are compared, so that the time taken says nothing about the secret.
+pub(super) fn same(given: &[u8], expected: &[u8]) -> bool {
+    Sha256::digest(given) == Sha256::digest(expected)
 }
 
 fn check_signature(
@@ -136,7 +154,8 @@ mod tests {
             headers.insert("atlar-request-timestamp", at);
             let (method, path) = ("GET", "/v1/transactions");
             let claim = Claim { method, path, query, headers: &headers, body: b"" };
-            check(&claim, Schemes::Any, "key-1", "s3cret-Å", now_ms)
+            let tokens = Tokens::new(1, 1, true);
+            check(&claim, Schemes::Any, "key-1", "s3cret-Å", now_ms, &tokens)
         };
         let query = "accountId=6d0f5a2e&limit=25&token=a%2Fb%3D";
         let at_ms = 1_770_110_127_104;

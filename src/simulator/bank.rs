@@ -3,22 +3,18 @@
 //! A change reads the record's own v1 text, edits it, raises the version as Atlar does, and writes
 //! it anew: the text that is served is the only truth there is.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value};
 
-use super::Settings;
-use super::calendar::{day_of, shift};
-use super::cast::{self, Own, Party};
+use super::begin::BEGINNING;
+use super::cast::{Own, Party};
 use super::dice::Dice;
-use super::make::{DAY_MS, Maker, Wanted, stamp};
-use super::market::{MARKETS, UNLISTED};
-use super::payload;
+use super::make::{Maker, stamp};
+use super::options::Settings;
 use super::record::{Facts, Gone, Kind, Record};
 use super::table::Table;
 use crate::clock::Clock;
-
-/// Streams of the dice: the beginning of a world is the same whatever its life will be.
-const BEGINNING: u64 = 1;
-const LIFE: u64 = 2;
 
 /// Why an edit was refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +31,8 @@ pub enum EditError {
     NotJson,
     #[error("a changed record must keep its id")]
     IdChanged,
+    #[error("a list that is not offered answers 404 or 410")]
+    Status,
 }
 
 pub(super) struct Bank {
@@ -45,38 +43,42 @@ pub(super) struct Bank {
     pub(super) parties: Vec<Party>,
     /// Rises with every change of any record.
     pub(super) revision: u64,
+    /// Records that v2 does not show.
+    pub(super) hidden_in_v2: HashMap<Kind, HashSet<String>>,
     accounts: Table,
     third_parties: Table,
     counterparties: Table,
     transactions: Table,
     external_payments: Table,
+    external_accounts: Table,
+    direct_debits: Table,
+    pending_transactions: Table,
+    balances: Table,
 }
 
 impl Bank {
     /// The world of this seed, as it is before its life begins.
     pub(super) fn begin(settings: Settings, clock: Clock) -> Bank {
+        let table = |kind| Table::new(kind, settings.traps.unordered);
         let mut bank = Bank {
+            accounts: table(Kind::Account),
+            third_parties: table(Kind::ThirdParty),
+            counterparties: table(Kind::Counterparty),
+            transactions: table(Kind::Transaction),
+            external_payments: table(Kind::ExternalPayment),
+            external_accounts: table(Kind::ExternalAccount),
+            direct_debits: table(Kind::DirectDebit),
+            pending_transactions: table(Kind::PendingTransaction),
+            balances: table(Kind::Balance),
             dice: Dice::new(settings.seed, BEGINNING),
             settings,
             clock,
             owners: Vec::new(),
             parties: Vec::new(),
             revision: 0,
-            accounts: Table::new(Kind::Account),
-            third_parties: Table::new(Kind::ThirdParty),
-            counterparties: Table::new(Kind::Counterparty),
-            transactions: Table::new(Kind::Transaction),
-            external_payments: Table::new(Kind::ExternalPayment),
+            hidden_in_v2: HashMap::new(),
         };
-        let now_ms = bank.clock.now_ms();
-        bank.begin_accounts(now_ms);
-        bank.begin_counterparties(now_ms);
-        bank.begin_transactions(now_ms);
-        bank.begin_external_payments(now_ms);
-        for kind in Kind::ALL {
-            bank.table_mut(kind).settle();
-        }
-        bank.dice = Dice::new(bank.settings.seed, LIFE);
+        bank.fill();
         bank
     }
 
@@ -87,6 +89,10 @@ impl Bank {
             Kind::Counterparty => &self.counterparties,
             Kind::Transaction => &self.transactions,
             Kind::ExternalPayment => &self.external_payments,
+            Kind::ExternalAccount => &self.external_accounts,
+            Kind::DirectDebit => &self.direct_debits,
+            Kind::PendingTransaction => &self.pending_transactions,
+            Kind::Balance => &self.balances,
         }
     }
 
@@ -97,6 +103,10 @@ impl Bank {
             Kind::Counterparty => &mut self.counterparties,
             Kind::Transaction => &mut self.transactions,
             Kind::ExternalPayment => &mut self.external_payments,
+            Kind::ExternalAccount => &mut self.external_accounts,
+            Kind::DirectDebit => &mut self.direct_debits,
+            Kind::PendingTransaction => &mut self.pending_transactions,
+            Kind::Balance => &mut self.balances,
         }
     }
 
@@ -109,99 +119,38 @@ impl Bank {
         }
     }
 
-    fn begin_accounts(&mut self, now_ms: i64) {
-        let banks =
-            MARKETS.iter().chain([&UNLISTED]).map(|market| (market.bank, "BANK", market.bic));
-        let services = [("Klarfluss Pay", "PSP", "KLFP"), ("Kartenwerk", "CARD_PROVIDER", "KRTW")];
-        let mut third_parties = Vec::new();
-        for (name, kind, bic) in banks.chain(services) {
-            let id = self.dice.uuid();
-            let vendor = bic.get(..4).unwrap_or(bic);
-            let text = payload::third_party(&id, name, kind, vendor);
-            self.third_parties.load(Record::new(&id, 1, Facts::default(), text));
-            third_parties.push(id);
-        }
-        let entities = [self.dice.uuid(), self.dice.uuid()];
-        for index in 0..self.settings.accounts {
-            let mut maker = self.maker();
-            let own = maker.own(index, &third_parties);
-            let entity = entities.get(index % 2).map_or("", String::as_str);
-            let record = maker.account(&own, entity, now_ms);
-            self.accounts.load(record);
-            self.owners.push(own);
-        }
-    }
-
-    fn begin_counterparties(&mut self, now_ms: i64) {
-        for _ in 0..self.settings.counterparties {
-            let party = cast::party(&mut self.dice);
-            let created_ms = now_ms - self.dice.between(30, 600) * DAY_MS;
-            let record = self.maker().counterparty(&party, created_ms, true);
-            self.counterparties.load(record);
-            self.parties.push(party);
-        }
-    }
-
-    /// Every account gets its number of entries; a transfer counts on both its accounts.
-    fn begin_transactions(&mut self, now_ms: i64) {
-        let each = self.settings.transactions_per_account;
-        let mut missing = vec![each; self.settings.accounts];
-        for own in 0..missing.len() {
-            while let Some(left) = missing.get(own).copied().filter(|left| *left > 0) {
-                let wanted = self.past(own, left, now_ms);
-                let other = self.dice.index(missing.len());
-                let transfer = self.dice.chance(60)
-                    && other != own
-                    && missing.get(other).is_some_and(|left| *left > 0);
-                let made = if transfer {
-                    if let Some(left) = missing.get_mut(other) {
-                        *left -= 1;
-                    }
-                    self.maker().transfer(wanted, other).map(Vec::from)
-                } else {
-                    self.maker().entry(wanted).map(|record| vec![record])
-                };
-                for record in made.into_iter().flatten() {
-                    self.transactions.load(record);
-                }
-                if let Some(left) = missing.get_mut(own) {
-                    *left -= 1;
-                }
-            }
-        }
-    }
-
-    /// Entries are spread over the history, newest last.
-    fn past(&mut self, own: usize, left: usize, now_ms: i64) -> Wanted {
-        let each = i64::try_from(self.settings.transactions_per_account).unwrap_or(1).max(1);
-        let left = i64::try_from(left).unwrap_or(0);
-        let days = i64::from(self.settings.history_days) * (left - 1) / each;
-        let created_ms = now_ms - days * DAY_MS - self.dice.between(0, DAY_MS / 2);
-        Wanted { own, date: shift(day_of(now_ms), -days), created_ms, minor_units: None, old: true }
-    }
-
-    fn begin_external_payments(&mut self, now_ms: i64) {
-        for _ in 0..self.settings.external_payments {
-            let own = self.dice.index(self.owners.len());
-            if let Some(record) = self.maker().awaited(own, now_ms, true) {
-                self.external_payments.load(record);
-            }
-        }
-    }
-
     /// The record as it is served, if it is there.
     pub(super) fn payload(&self, kind: Kind, id: &str) -> Option<Value> {
         serde_json::from_slice(&self.table(kind).find(id)?.v1).ok()
     }
 
-    /// Edits a record: version + 1, `updated` is now where the kind shows it.
+    /// The ids of a kind, deleted ones left out, oldest record first.
+    pub(super) fn ids(&self, kind: Kind) -> Vec<String> {
+        let rows = self.table(kind).rows().iter();
+        rows.filter(|record| record.gone.is_none()).map(|record| record.id.to_string()).collect()
+    }
+
+    /// Edits a record and its copies: version + 1, `updated` is now where the kind shows it.
     pub(super) fn edit(
         &mut self,
         kind: Kind,
         id: &str,
         change: impl FnOnce(&mut Map<String, Value>),
     ) -> Result<u32, EditError> {
-        let now = stamp(&mut self.dice, self.clock.now_ms());
+        let owner = self.table(kind).find(id).and_then(|record| record.facts.owner_id.clone());
+        let version = self.edit_alone(kind, id, change)?;
+        self.follow(kind, id, owner.as_deref());
+        Ok(version)
+    }
+
+    /// Edits a record; copies of it are left as they are.
+    pub(super) fn edit_alone(
+        &mut self,
+        kind: Kind,
+        id: &str,
+        change: impl FnOnce(&mut Map<String, Value>),
+    ) -> Result<u32, EditError> {
+        let now = stamp(&mut self.dice, &self.settings.traps, self.clock.now_ms());
         let record = self
             .table(kind)
             .find(id)
@@ -217,17 +166,19 @@ impl Bank {
         if members.get("id").and_then(Value::as_str) != Some(id) {
             return Err(EditError::IdChanged);
         }
-        if kind.shows_version() {
+        if kind.shows_version() || members.contains_key("version") {
             members.insert("version".to_owned(), version.into());
         }
-        if kind.shows_updated() {
-            members.insert("updated".to_owned(), now.into());
+        if kind.shows_updated() || members.contains_key("updated") {
+            members.insert("updated".to_owned(), now.as_str().into());
+        }
+        if members.contains_key("etag") {
+            members.insert("etag".to_owned(), format!("version:{version}").into());
         }
         let payload = Value::Object(members);
         let text = payload.to_string();
         let record = Record::new(id, version, facts(kind, &payload), text);
-        self.table_mut(kind).put(record);
-        self.revision += 1;
+        self.admit(kind, record.touched(&now));
         Ok(version)
     }
 
@@ -235,11 +186,13 @@ impl Bank {
     pub(super) fn put_raw(&mut self, kind: Kind, id: &str, text: &str) -> u32 {
         let payload: Value = serde_json::from_str(text).unwrap_or(Value::Null);
         let given = payload.get("version").and_then(Value::as_u64);
-        let known = self.table(kind).find(id).map_or(0, |record| record.version);
+        let known = self.table(kind).find(id);
+        let owner = known.and_then(|record| record.facts.owner_id.clone());
+        let known = known.map_or(0, |record| record.version);
         let version = given.and_then(|given| u32::try_from(given).ok()).unwrap_or(known + 1);
         let record = Record::new(id, version, facts(kind, &payload), text.to_owned());
-        self.table_mut(kind).put(record);
-        self.revision += 1;
+        self.admit(kind, record);
+        self.follow(kind, id, owner.as_deref());
         version
     }
 
@@ -250,34 +203,53 @@ impl Bank {
         id: &str,
         gone: Option<Gone>,
     ) -> Result<u32, EditError> {
-        if !self.table_mut(kind).set_gone(id, gone) {
+        if !self.set_gone_alone(kind, id, gone) {
             return Err(EditError::Unknown(kind.slug(), id.to_owned()));
         }
-        self.revision += 1;
+        if kind == Kind::Account {
+            self.follow_gone_account(id, gone);
+        } else {
+            self.follow(kind, id, None);
+        }
         Ok(self.table(kind).find(id).map_or(0, |record| record.version))
+    }
+
+    pub(super) fn set_gone_alone(&mut self, kind: Kind, id: &str, gone: Option<Gone>) -> bool {
+        self.revision += 1;
+        self.table_mut(kind).set_gone(id, gone)
     }
 
     /// Adds a record that was made.
     pub(super) fn add(&mut self, kind: Kind, record: Record) {
-        self.table_mut(kind).put(record);
+        let id = record.id.clone();
+        self.admit(kind, record);
+        self.follow(kind, &id, None);
+    }
+
+    /// Adds a record, or puts it in the place of the one with its id.
+    pub(super) fn admit(&mut self, kind: Kind, record: Record) {
         self.revision += 1;
+        let (born, since) = (self.revision, self.revision);
+        self.table_mut(kind).put(Record { born, since, ..record });
     }
 }
 
 /// What lists look at, from the payload as it now is.
-fn facts(kind: Kind, payload: &Value) -> Facts {
-    if !kind.dated() {
-        return Facts::default();
-    }
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-    let status = match kind {
-        Kind::Transaction => payload.get("reconciliation").and_then(|found| found.get("status")),
-        _ => payload.get("status"),
+pub(super) fn facts(kind: Kind, payload: &Value) -> Facts {
+    let (date, owner_id, status) = match kind {
+        Kind::Account | Kind::ThirdParty | Kind::Counterparty => return Facts::default(),
+        Kind::ExternalAccount => ("", "/counterpartyId", ""),
+        Kind::Transaction => ("/date", "/account/id", "/reconciliation/status"),
+        Kind::ExternalPayment => ("/date", "/account/id", "/status"),
+        Kind::DirectDebit => ("/date", "/destinationAccount/id", "/status"),
+        Kind::PendingTransaction => ("/date", "/accountId", ""),
+        Kind::Balance => ("/localDate", "/accountId", "/type"),
     };
+    // An empty pointer is the record itself, which is no text.
+    let text = |path: &str| payload.pointer(path).and_then(Value::as_str);
     Facts {
-        date: text(payload.get("date")).and_then(|date| date.parse().ok()),
-        account_id: text(payload.get("account").and_then(|found| found.get("id")))
-            .map(|id| id.as_str().into()),
-        status: text(status).map(|status| status.as_str().into()),
+        date: text(date).and_then(|date| date.parse().ok()),
+        owner_id: text(owner_id).map(Into::into),
+        status: text(status).map(Into::into),
     }
 }

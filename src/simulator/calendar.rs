@@ -15,6 +15,11 @@ pub(super) fn shift(day: Date, days: i64) -> Date {
     day.saturating_add(days.days())
 }
 
+/// The day at a place whose clocks are so many hours ahead of UTC.
+pub(super) fn local_day_of(at_ms: i64, hours_ahead: i64) -> Date {
+    day_of(at_ms.saturating_add(hours_ahead * 60 * 60 * 1000))
+}
+
 /// `2026-02` for months counted from year 0.
 pub(super) fn month_text(month: i32) -> String {
     format!("{:04}-{:02}", month.div_euclid(12), month.rem_euclid(12) + 1)

@@ -7,6 +7,9 @@ use super::market::{MARKETS, Market, Number};
 pub(super) struct Own {
     pub(super) id: String,
     pub(super) name: String,
+    /// Some were called otherwise when their older entries were made.
+    pub(super) former_name: Option<String>,
+    pub(super) entity_id: String,
     pub(super) owner: String,
     pub(super) third_party_id: String,
     pub(super) market: &'static Market,

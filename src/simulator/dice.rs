@@ -63,6 +63,13 @@ impl Dice {
     }
 }
 
+/// A UUID that a seed and a text name: for ids that one form of a record shows and another lacks.
+pub(super) fn named_uuid(seed: u64, parts: &[&[u8]]) -> String {
+    let low = mix(seed, parts);
+    let bytes = (u128::from(mix(low, parts)) << 64 | u128::from(low)).to_be_bytes();
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+}
+
 /// A well-spread number for a seed and a text: decisions that must not depend on the order in
 /// which requests arrive (traps of a page, faults of the nth request of a route).
 pub(super) fn mix(seed: u64, parts: &[&[u8]]) -> u64 {

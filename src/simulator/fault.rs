@@ -35,6 +35,9 @@ pub enum FaultKind {
     ItemsMissing,
     /// `items` is an object.
     ItemsNotList,
+    /// The answer comes from a replica that lags: records as they were before their last change,
+    /// new ones not at all.
+    Stale,
 }
 
 const NAMES: &[(&str, FaultKind)] = &[
@@ -46,6 +49,7 @@ const NAMES: &[(&str, FaultKind)] = &[
     ("duplicate-page", FaultKind::DuplicatePage),
     ("items-missing", FaultKind::ItemsMissing),
     ("items-not-list", FaultKind::ItemsNotList),
+    ("stale", FaultKind::Stale),
 ];
 
 impl FaultKind {
@@ -100,6 +104,9 @@ pub struct Fault {
     /// How long a slow body takes.
     #[serde(default = "slow_ms")]
     pub slow_ms: u64,
+    /// How many changes of the bank a stale answer is behind.
+    #[serde(default = "lag")]
+    pub lag: u64,
 }
 
 fn always() -> f64 {
@@ -108,6 +115,10 @@ fn always() -> f64 {
 
 fn slow_ms() -> u64 {
     2000
+}
+
+fn lag() -> u64 {
+    20
 }
 
 impl Fault {
@@ -122,6 +133,7 @@ impl Fault {
             after: 0,
             retry_after: None,
             slow_ms: slow_ms(),
+            lag: lag(),
         }
     }
 }

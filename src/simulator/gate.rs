@@ -10,9 +10,10 @@ use axum::http::{Method, Response, Uri};
 use super::auth::{self, Claim};
 use super::fault::{Fault, FaultKind};
 use super::respond::Answer;
-use super::routes::{self, Asked, v1};
+use super::routes::list::{self, Twist};
+use super::routes::{self, Asked};
 use super::served::Served;
-use super::{Shared, UNAUTHORIZED, locked, read};
+use super::{Shared, UNAUTHORIZED, locked, oauth, read};
 
 /// Longer request bodies are refused.
 const BODY_MAX_BYTES: usize = 1024 * 1024;
@@ -28,10 +29,20 @@ pub(super) async fn pass(State(shared): State<Arc<Shared>>, request: Request) ->
     let route = asked.as_ref().map_or_else(|| "other".to_owned(), Asked::route);
     let fault = locked(&shared.faults).judge(&route, path, query);
 
+    let of_token = matches!(asked, Some(Asked::Token));
     let mut auth = "not looked at";
     let mut answer = match (fault.as_ref().and_then(Answer::of_fault), body) {
+        (Some(answer), _) if of_token && matches!(answer.status, 400 | 401) => {
+            Answer::oauth_error(answer.status, "invalid_client", "Client authentication failed.")
+        }
         (Some(answer), _) => answer,
         (None, Err(_)) => Answer::error(413, "The body is too large."),
+        (None, Ok(body)) if of_token => {
+            let given = oauth::token(&shared, &parts.method, &parts.headers, body, received_ms);
+            let (answer, outcome) = given.await;
+            auth = outcome;
+            answer
+        }
         (None, Ok(body)) => {
             let claim = Claim {
                 method: parts.method.as_str(),
@@ -41,7 +52,11 @@ pub(super) async fn pass(State(shared): State<Arc<Shared>>, request: Request) ->
                 body: &body,
             };
             let (schemes, key, secret) = (shared.schemes, &shared.access_key, &shared.secret);
-            match auth::check(&claim, schemes, key, secret, received_ms) {
+            let checked = {
+                let tokens = locked(&shared.tokens);
+                auth::check(&claim, schemes, key, secret, received_ms, &tokens)
+            };
+            match checked {
                 Err(refusal) => {
                     auth = refusal.name();
                     Answer::error(401, UNAUTHORIZED)
@@ -59,7 +74,8 @@ pub(super) async fn pass(State(shared): State<Arc<Shared>>, request: Request) ->
         answered_ms: shared.clock.now_ms(),
         method: parts.method.to_string(),
         path: path.to_owned(),
-        query: query.to_owned(),
+        // Whoever puts a secret into the query of a token request shall not find it in the log.
+        query: if of_token { String::new() } else { query.to_owned() },
         status: answer.status,
         auth,
         fault: fault.as_ref().map(|fault| fault.fault.name()),
@@ -83,18 +99,25 @@ fn answer(
     if method != Method::GET {
         return Answer::error(405, "Method not allowed.");
     }
+    let (route, id, owner_id) = match asked {
+        Asked::List(route, owner_id) => (route, None, owner_id),
+        Asked::One(route, id) => (route, Some(id), None),
+        Asked::Token => return Answer::error(404, "Not found."),
+    };
+    if let Some(status) = locked(&shared.offered).status(route) {
+        return Answer::error(status, "The route is not offered.");
+    }
+    let twist = match fault.map(|fault| (fault.fault, fault.lag)) {
+        Some((FaultKind::RepeatToken, _)) => Twist::RepeatToken,
+        Some((FaultKind::DuplicatePage, _)) => Twist::DuplicatePage(number + 1),
+        Some((FaultKind::ItemsMissing, _)) => Twist::ItemsMissing,
+        Some((FaultKind::ItemsNotList, _)) => Twist::ItemsNotList,
+        Some((FaultKind::Stale, lag)) => Twist::Stale(lag),
+        _ => Twist::None,
+    };
     let bank = read(&shared.bank);
-    match asked {
-        Asked::List(route) => {
-            let twist = match fault.map(|fault| fault.fault) {
-                Some(FaultKind::RepeatToken) => v1::Twist::RepeatToken,
-                Some(FaultKind::DuplicatePage) => v1::Twist::DuplicatePage(number + 1),
-                Some(FaultKind::ItemsMissing) => v1::Twist::ItemsMissing,
-                Some(FaultKind::ItemsNotList) => v1::Twist::ItemsNotList,
-                _ => v1::Twist::None,
-            };
-            v1::list(&bank, route, uri, twist)
-        }
-        Asked::One(route, id) => v1::one(&bank, route, id),
+    match id {
+        None => list::list(&bank, route, owner_id, uri, twist),
+        Some(id) => list::one(&bank, route, id, twist),
     }
 }

@@ -1,14 +1,17 @@
 //! What happens in the bank by itself: entries arrive, get matched and unmatched, awaited payments
-//! move on, names change. One step is one decision of the seeded dice.
+//! move on, names change, a record is deleted. One step is one decision of the seeded dice.
 
-use serde_json::{Map, Value, json};
+mod early;
+
+use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 use super::bank::{Bank, EditError};
-use super::calendar::{day_of, shift};
+use super::calendar::shift;
 use super::cast;
-use super::make::{OPEN_STATUSES, Wanted, stamp};
-use super::market::decimal;
+use super::follow::within;
+use super::make::{OPEN_STATUSES, Wanted, local_day, stamp};
+use super::market::{MARKETS, Market, decimal};
 use super::record::{Gone, Kind, Record};
 
 /// What happened to a record.
@@ -44,15 +47,19 @@ impl Bank {
         let mut log = Vec::new();
         let ticket = self.dice.below(1000);
         let done = match ticket {
-            0..540 => self.live_entry(&mut log),
+            0..440 => self.live_entry(&mut log),
+            440..490 => self.live_pending(&mut log),
+            490..540 => self.live_debit(&mut log),
             540..690 => self.live_reconcile(&mut log),
             690..740 => self.live_unreconcile(&mut log),
             740..840 => self.live_awaited(&mut log),
             840..900 => self.live_progress(&mut log),
             900..915 => self.live_archive(&mut log),
-            915..965 => self.live_counterparty(&mut log),
+            915..955 => self.live_counterparty(&mut log),
+            955..965 => self.live_external_account(&mut log),
             965..975 => self.live_new_counterparty(&mut log),
-            975..996 => self.live_alias(&mut log),
+            975..992 => self.live_alias(&mut log),
+            992..996 => self.live_deletion(&mut log),
             _ => self.live_bank_name(&mut log),
         };
         // Nobody to do it to: a small bank may have no open entry left.
@@ -78,8 +85,18 @@ impl Bank {
         let created_ms = self.clock.now_ms();
         let late = self.settings.traps.back_dated && self.dice.chance(80);
         let days = if late { self.dice.between(1, 40) } else { 0 };
-        let date = shift(day_of(created_ms), -days);
+        let date = shift(local_day(&self.settings.traps, self.market(own), created_ms), -days);
         Wanted { own, date, created_ms, minor_units: None, old: false }
+    }
+
+    /// Where an account is.
+    pub(super) fn market(&self, own: usize) -> &'static Market {
+        let market = self.owners.get(own).map(|own| own.market);
+        market.or_else(|| MARKETS.first()).unwrap_or(&super::market::UNLISTED)
+    }
+
+    pub(super) fn own_of(&self, account_id: &str) -> Option<usize> {
+        self.owners.iter().position(|own| own.id == account_id)
     }
 
     /// Creates an entry on an account, the first one if none is named.
@@ -91,14 +108,12 @@ impl Bank {
     ) -> Result<String, EditError> {
         let own = match account_id {
             None => 0,
-            Some(id) => self
-                .owners
-                .iter()
-                .position(|own| own.id == id)
-                .ok_or_else(|| EditError::Unknown("accounts", id.to_owned()))?,
+            Some(id) => {
+                self.own_of(id).ok_or_else(|| EditError::Unknown("accounts", id.to_owned()))?
+            }
         };
         let created_ms = self.clock.now_ms();
-        let date = day_of(created_ms);
+        let date = local_day(&self.settings.traps, self.market(own), created_ms);
         let wanted = Wanted { own, date, created_ms, minor_units, old: false };
         let record = self.maker().entry(wanted).ok_or(EditError::NoAccount)?;
         let id = record.id.to_string();
@@ -108,7 +123,7 @@ impl Bank {
 
     /// Adds an entry and moves its account's balance.
     fn book(&mut self, record: Record, log: &mut Vec<LifeEvent>) {
-        let (id, account_id) = (record.id.to_string(), record.facts.account_id.clone());
+        let (id, account_id) = (record.id.to_string(), record.facts.owner_id.clone());
         self.add(Kind::Transaction, record);
         self.note(log, What::Created, Kind::Transaction, &id);
         let units = self.payload(Kind::Transaction, &id).and_then(|payload| minor_units(&payload));
@@ -117,35 +132,35 @@ impl Bank {
         }
     }
 
-    fn move_balance(&mut self, account_id: &str, units: i64, log: &mut Vec<LifeEvent>) {
-        let Some(exponent) =
-            self.owners.iter().find(|own| own.id == account_id).map(|own| own.market.exponent)
-        else {
-            return;
-        };
+    /// Moves both balances of an account, each with a version of its own; the account embeds the
+    /// booked one if it did before, and is changed by it.
+    pub(super) fn move_balance(&mut self, account_id: &str, units: i64, log: &mut Vec<LifeEvent>) {
+        let Some(market) = self.own_of(account_id).map(|own| self.market(own)) else { return };
         let now_ms = self.clock.now_ms();
-        let (day, at) = (day_of(now_ms), stamp(&mut self.dice, now_ms));
-        let has_balance = self
-            .payload(Kind::Account, account_id)
-            .is_some_and(|payload| payload.get("balance").is_some_and(Value::is_object));
-        if !has_balance {
-            return;
-        }
-        let edited = self.edit(Kind::Account, account_id, |account| {
-            let Some(Value::Object(balance)) = account.get_mut("balance") else { return };
-            let version = balance.get("version").and_then(Value::as_i64).unwrap_or(0);
-            balance.insert("version".to_owned(), (version + 1).into());
-            balance.insert("localDate".to_owned(), day.to_string().into());
-            balance.insert("timestamp".to_owned(), at.into());
-            if let Some(Value::Object(amount)) = balance.get_mut("amount") {
-                let before = amount.get("value").and_then(Value::as_i64).unwrap_or(0);
-                let after = before.saturating_add(units);
-                amount.insert("value".to_owned(), after.into());
-                amount.insert("stringValue".to_owned(), decimal(after, exponent).into());
+        let at = stamp(&mut self.dice, &self.settings.traps, now_ms);
+        let day = local_day(&self.settings.traps, market, now_ms);
+        let embedded = self.embedded_balance(account_id);
+        for kind in ["BOOKED", "AVAILABLE"] {
+            let newest = self.table(Kind::Balance).newest(account_id, kind);
+            let Some(id) = newest.map(|balance| balance.id.to_string()) else { continue };
+            let moved = self.edit(Kind::Balance, &id, |balance| {
+                balance.insert("reportedType".to_owned(), "INTERIM".into());
+                balance.insert("localDate".to_owned(), day.to_string().into());
+                balance.insert("timestamp".to_owned(), at.as_str().into());
+                within(balance, "amount", |amount| {
+                    let before = amount.get("value").and_then(Value::as_i64).unwrap_or(0);
+                    let after = before.saturating_add(units);
+                    amount.insert("value".to_owned(), after.into());
+                    amount.insert("stringValue".to_owned(), decimal(after, market.exponent).into());
+                });
+            });
+            if moved.is_err() {
+                continue;
             }
-        });
-        if edited.is_ok() {
-            self.note(log, What::Changed, Kind::Account, account_id);
+            self.note(log, What::Changed, Kind::Balance, &id);
+            if embedded.as_deref() == Some(&id) {
+                self.note(log, What::Changed, Kind::Account, account_id);
+            }
         }
     }
 
@@ -154,15 +169,17 @@ impl Bank {
         self.reconcile(&id, None, log).ok()
     }
 
-    /// Matches an entry with an expected transaction, or with a payment we do not list.
+    /// Matches an entry with what is named, or with a payment we do not list.
     pub(super) fn reconcile(
         &mut self,
         id: &str,
-        expected: Option<&str>,
+        with: Option<(&'static str, &str)>,
         log: &mut Vec<LifeEvent>,
     ) -> Result<(), EditError> {
-        let with = expected.map_or_else(|| self.dice.uuid(), str::to_owned);
-        let kind = if expected.is_some() { "EXPECTED_TRANSACTION" } else { "PAYMENT" };
+        let (kind, with) = match with {
+            Some((kind, with)) => (kind, with.to_owned()),
+            None => ("PAYMENT", self.dice.uuid()),
+        };
         self.edit(Kind::Transaction, id, |entry| {
             within(entry, "reconciliation", |matched| {
                 matched.insert("status".to_owned(), "RECONCILED".into());
@@ -175,6 +192,9 @@ impl Bank {
     }
 
     fn live_unreconcile(&mut self, log: &mut Vec<LifeEvent>) -> Option<()> {
+        if !self.settings.traps.unreconcile {
+            return None;
+        }
         let id = self.somewhere(Kind::Transaction, |status| status == "RECONCILED")?;
         self.unreconcile(&id, log).ok()
     }
@@ -231,7 +251,7 @@ impl Bank {
         }
         let account_id = payload.get("account")?.get("id")?.as_str()?;
         let entry = self.create_entry(Some(account_id), minor_units(&payload), log).ok()?;
-        self.reconcile(&entry, Some(&id), log).ok()?;
+        self.reconcile(&entry, Some(("EXPECTED_TRANSACTION", &id)), log).ok()?;
         self.edit(Kind::ExternalPayment, &id, |awaited| {
             awaited.insert("status".to_owned(), "RECONCILED".into());
             within(awaited, "reconciliation", |matched| {
@@ -319,7 +339,11 @@ impl Bank {
     }
 
     /// A record whose status pleases, found by the dice within a few tries.
-    fn somewhere(&mut self, kind: Kind, pleases: impl Fn(&str) -> bool) -> Option<String> {
+    pub(super) fn somewhere(
+        &mut self,
+        kind: Kind,
+        pleases: impl Fn(&str) -> bool,
+    ) -> Option<String> {
         for _ in 0..TRIES {
             let row = self.dice.index(self.table(kind).rows().len());
             let Some(record) = self.table(kind).rows().get(row) else { continue };
@@ -344,17 +368,7 @@ impl Bank {
     }
 }
 
-/// Changes the object of this name inside, made if there is none.
-fn within(of: &mut Map<String, Value>, name: &str, change: impl FnOnce(&mut Map<String, Value>)) {
-    let mut members = match of.remove(name) {
-        Some(Value::Object(members)) => members,
-        _ => Map::new(),
-    };
-    change(&mut members);
-    of.insert(name.to_owned(), Value::Object(members));
-}
-
-fn minor_units(payload: &Value) -> Option<i64> {
+pub(super) fn minor_units(payload: &Value) -> Option<i64> {
     payload.get("amount")?.get("value")?.as_i64()
 }
 
@@ -386,6 +400,10 @@ fn tale(what: What, kind: Kind, payload: &Value) -> String {
         ),
         Kind::Counterparty => format!("{did} counterparty {}", text("/name")),
         Kind::ThirdParty => format!("{did} bank {}", text("/name")),
+        Kind::ExternalAccount => format!("{did} external account of a counterparty"),
+        Kind::DirectDebit => format!("{did} direct debit of {} ({})", money(), text("/status")),
+        Kind::PendingTransaction => format!("{did} pending payment of {}", money()),
+        Kind::Balance => format!("{did} balance {} {}", text("/type"), money()),
     }
 }
 

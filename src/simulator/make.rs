@@ -1,12 +1,14 @@
 //! Makes records: decides what a record says and has it written.
 
+pub(super) mod more;
+
 use jiff::civil::Date;
 
-use super::Settings;
-use super::calendar::{day_of, instant, shift};
+use super::calendar::{day_of, instant, local_day_of, shift};
 use super::cast::{self, Own, Party};
 use super::dice::Dice;
-use super::market::{MARKETS, UNLISTED};
+use super::market::{MARKETS, Market, RETIRED, UNLISTED};
+use super::options::{Settings, Traps};
 use super::payload::movement::{self, Awaited, Entry, Other};
 use super::payload::{self, Money, Times};
 use super::record::{Facts, Record};
@@ -18,6 +20,8 @@ pub(super) const OPEN_STATUSES: &[&str] =
     &["CREATED", "INITIATED", "PENDING", "SUBMITTED", "INFLIGHT"];
 const CLOSED_STATUSES: &[&str] =
     &["RECONCILED", "ARCHIVED", "EXECUTED", "REGISTERED", "FAILED", "REJECTED", "CANCELLED"];
+/// Where readers of numbers break: the ends of 64 bits, and what a double cannot hold.
+const EXTREMES: &[i64] = &[i64::MAX, i64::MIN, (1 << 53) + 1, -(1 << 53) - 1];
 const SCHEMES: &[&str] = &["SCT", "SCT_INST", "SDD_CORE", "SDD_B2B"];
 
 /// Makes records from the cast of the world and the dice.
@@ -41,8 +45,8 @@ pub(super) struct Wanted {
 }
 
 /// An instant: nanoseconds mostly, sometimes only milliseconds.
-pub(super) fn stamp(dice: &mut Dice, at_ms: i64) -> String {
-    if dice.chance(100) {
+pub(super) fn stamp(dice: &mut Dice, traps: &Traps, at_ms: i64) -> String {
+    if !traps.odd_instants || dice.chance(100) {
         instant(at_ms, None)
     } else {
         let below = u32::try_from(dice.below(1_000_000)).unwrap_or(0);
@@ -50,17 +54,31 @@ pub(super) fn stamp(dice: &mut Dice, at_ms: i64) -> String {
     }
 }
 
+/// The day of an instant where the market is.
+pub(super) fn local_day(traps: &Traps, market: &Market, at_ms: i64) -> Date {
+    local_day_of(at_ms, if traps.local_days { market.hours_ahead() } else { 0 })
+}
+
 impl Maker<'_> {
     /// The nth account of the organisation.
-    pub(super) fn own(&mut self, index: usize, third_parties: &[String]) -> Own {
-        let unlisted = self.settings.traps.unknown_values && index == MARKETS.len();
-        let place = index.checked_rem(MARKETS.len()).unwrap_or(0);
-        let market = if unlisted { &UNLISTED } else { MARKETS.get(place).unwrap_or(&UNLISTED) };
-        let bank = if unlisted { MARKETS.len() } else { place };
+    pub(super) fn own(&mut self, index: usize, third_parties: &[String], entity_id: &str) -> Own {
+        let traps = &self.settings.traps;
+        let usual = MARKETS.iter().enumerate();
+        let usual: Vec<_> =
+            usual.filter(|(_, market)| traps.currencies || market.exponent == 2).collect();
+        let place = index.checked_rem(usual.len()).unwrap_or(0);
+        // Banks are third parties in the order of the markets, then these two.
+        let (bank, market) = match index.checked_sub(MARKETS.len()) {
+            Some(0) if traps.unknown_values => (MARKETS.len(), &UNLISTED),
+            Some(1) if traps.currencies => (MARKETS.len() + 1, &RETIRED),
+            _ => usual.get(place).copied().unwrap_or((MARKETS.len(), &UNLISTED)),
+        };
         let twice = index % 4 == 3;
         Own {
             id: self.dice.uuid(),
             name: format!("{} {}", cast::OWNER, market.currency),
+            former_name: (index % 5 == 2).then(|| format!("{} alt", market.currency)),
+            entity_id: entity_id.to_owned(),
             owner: cast::OWNER.to_owned(),
             third_party_id: third_parties.get(bank).cloned().unwrap_or_default(),
             market,
@@ -69,42 +87,56 @@ impl Maker<'_> {
         }
     }
 
-    pub(super) fn account(&mut self, own: &Own, entity_id: &str, now_ms: i64) -> Record {
+    /// An account and its balances, the older ones first.
+    pub(super) fn account(&mut self, own: &Own, now_ms: i64) -> (Record, Vec<Record>) {
         let Maker { settings, dice, .. } = self;
+        let traps = &settings.traps;
         let (age_days, rest_s) = (dice.between(400, 900), dice.between(1, 3600));
-        let created = stamp(dice, now_ms - age_days * DAY_MS);
-        let updated = stamp(dice, now_ms - rest_s * 1000);
+        let created = stamp(dice, traps, now_ms - age_days * DAY_MS);
+        let updated = stamp(dice, traps, now_ms - rest_s * 1000);
         let version = u32::try_from(1 + dice.below(60)).unwrap_or(1);
         let scale = 10_i64.pow(own.market.exponent.min(6));
         let minor_units = dice.between(-2_000, 900_000) * scale + dice.between(0, scale);
         let balance_id = dice.uuid();
-        let has_balance = !(settings.traps.missing_balance && dice.chance(150));
+        let has_balance = !(traps.missing_balance && dice.chance(150));
         let alias = dice.chance(700).then(|| dice.word(cast::ALIASES));
+        let fictive = dice.chance(100);
+        // What was the bank's last word: a closed day, or the running one.
+        let closed = traps.local_days && dice.chance(250);
+        let today = local_day(traps, own.market, now_ms - rest_s * 1000);
+        let booked = payload::Balance {
+            id: &balance_id,
+            account_id: &own.id,
+            organization_id: &settings.organization_id,
+            kind: "BOOKED",
+            reported: if closed { "CLOSE" } else { "INTERIM" },
+            money: Money { market: own.market, minor_units },
+            day: if closed { shift(today, -1) } else { today },
+            at: &updated,
+        };
         let facts = payload::AccountFacts {
             organization_id: &settings.organization_id,
-            entity_id,
+            entity_id: &own.entity_id,
             alias,
-            balance: has_balance.then(|| payload::Balance {
-                id: &balance_id,
-                money: Money { market: own.market, minor_units },
-                day: day_of(now_ms),
-                at: &updated,
-            }),
-            fictive: dice.chance(100),
+            balance: has_balance.then_some(booked),
+            fictive,
             created: &created,
             updated: &updated,
             version,
         };
-        let text = payload::account(own, &facts, &settings.traps, dice);
-        Record::new(&own.id, version, Facts::default(), text)
+        let text = payload::account(own, &facts, traps, dice);
+        let balances = self.balances(booked, now_ms);
+        (Record::new(&own.id, version, Facts::default(), text), balances)
     }
 
     pub(super) fn counterparty(&mut self, party: &Party, created_ms: i64, old: bool) -> Record {
         let Maker { settings, dice, .. } = self;
-        let created = stamp(dice, created_ms);
+        let created = stamp(dice, &settings.traps, created_ms);
         let version = if old { u32::try_from(1 + dice.below(4)).unwrap_or(1) } else { 1 };
-        let updated =
-            if version == 1 { created.clone() } else { stamp(dice, created_ms + DAY_MS / 3) };
+        let updated = match version {
+            1 => created.clone(),
+            _ => stamp(dice, &settings.traps, created_ms + DAY_MS / 3),
+        };
         let times = Times { created: &created, updated: &updated, version };
         let text =
             payload::counterparty(party, &settings.organization_id, &times, &settings.traps, dice);
@@ -114,11 +146,14 @@ impl Maker<'_> {
     /// One statement entry on one account.
     pub(super) fn entry(&mut self, wanted: Wanted) -> Option<Record> {
         let own = self.owners.get(wanted.own)?;
-        let movement = match wanted.minor_units {
+        let extreme = self.settings.extreme_amounts && self.dice.chance(30);
+        let minor_units =
+            wanted.minor_units.or_else(|| extreme.then(|| *self.dice.pick(EXTREMES).unwrap_or(&0)));
+        let movement = match minor_units {
             None => cast::movement_of(self.dice)?,
             Some(units) => cast::MOVEMENTS.iter().find(|known| known.incoming == (units >= 0))?,
         };
-        let minor_units = wanted.minor_units.unwrap_or_else(|| {
+        let minor_units = minor_units.unwrap_or_else(|| {
             let size = self.size(own);
             if movement.incoming { size } else { -size }
         });
@@ -129,6 +164,12 @@ impl Maker<'_> {
             _ => Other::Bank,
         };
         Some(self.written(wanted, own, other, movement, minor_units, None))
+    }
+
+    /// Money moves between accounts of one currency, and of two where there are exchanges.
+    pub(super) fn may_transfer(&self, from: usize, to: usize) -> bool {
+        let currency = |own: usize| self.owners.get(own).map(|own| own.market.currency);
+        from != to && (self.settings.traps.exchange || currency(from) == currency(to))
     }
 
     /// A transfer between two accounts of the organisation: an entry on each.
@@ -177,7 +218,9 @@ impl Maker<'_> {
         let kind = if dice.chance(500) { "PAYMENT" } else { "EXPECTED_TRANSACTION" };
         let remittance = remittance(dice, wanted.date);
         let rate = format!("{}.{}", dice.below(12), dice.digits(7));
-        let created = stamp(dice, wanted.created_ms);
+        let created = stamp(dice, traps, wanted.created_ms);
+        let updated =
+            if reconciled { stamp(dice, traps, wanted.created_ms + 1) } else { created.clone() };
         let version = if reconciled { 2 } else { 1 };
         let entry = Entry {
             id: &id,
@@ -201,15 +244,19 @@ impl Maker<'_> {
             status,
             matched: reconciled.then_some((kind, matched_id.as_str())),
             created: &created,
+            updated: &updated,
             version,
+            old: wanted.old,
+            odd_decimals: traps.odd_decimals && dice.chance(4),
         };
         let text = movement::transaction(&entry, traps, dice);
         let facts = Facts {
             date: Some(wanted.date),
-            account_id: Some(own.id.as_str().into()),
+            owner_id: Some(own.id.as_str().into()),
             status: Some(status.into()),
         };
-        Record::new(&id, version, facts, text)
+        let record = Record::new(&id, version, facts, text);
+        if reconciled { record.touched(&updated) } else { record }
     }
 
     /// An external payment: an incoming movement that is awaited.
@@ -230,7 +277,7 @@ impl Maker<'_> {
         let other = if plain { None } else { dice.pick(parties) };
         let mandate = format!("NW-M-{}", dice.digits(4));
         let created_ms = if old { now_ms - dice.between(1, 40) * DAY_MS } else { now_ms };
-        let created = stamp(dice, created_ms);
+        let created = stamp(dice, &settings.traps, created_ms);
         let date = shift(day_of(created_ms), dice.between(0, 12));
         let remittance = remittance(dice, date);
         let awaited = Awaited {
@@ -244,6 +291,7 @@ impl Maker<'_> {
             remittance: &remittance,
             scheme,
             other,
+            old,
             mandate_reference: scheme
                 .is_some_and(|scheme| scheme.starts_with("SDD"))
                 .then_some(mandate.as_str()),
@@ -252,7 +300,7 @@ impl Maker<'_> {
         let text = movement::external_payment(&awaited, &settings.traps, dice);
         let facts = Facts {
             date: Some(date),
-            account_id: Some(own.id.as_str().into()),
+            owner_id: Some(own.id.as_str().into()),
             status: Some(status.into()),
         };
         Some(Record::new(&id, 1, facts, text))

@@ -163,7 +163,29 @@ pub(super) const UNLISTED: Market = market(
     ("Silver State Trust", "SLVSUS66XXX"),
 );
 
+/// A currency that is no more.
+pub(super) const RETIRED: Market = market(
+    ("DE", "Bonn"),
+    ("DEM", 2),
+    "999999999999999999",
+    &[],
+    ("Altrheinische Bank", "ALTRDE3KXXX"),
+);
+
 impl Market {
+    /// What clocks here are ahead of UTC, in hours (daylight saving left aside).
+    pub(super) fn hours_ahead(&self) -> i64 {
+        match self.country {
+            "GB" | "IS" => 0,
+            "JP" => 9,
+            "KW" | "BH" => 3,
+            "US" => -5,
+            "CL" => -4,
+            "UY" => -3,
+            _ => 1,
+        }
+    }
+
     /// The account numbers of one account here. `twice` gives a second one of the first kind.
     pub(super) fn numbers(&self, dice: &mut Dice, twice: bool) -> Vec<Number> {
         let mut numbers = Vec::with_capacity(3);

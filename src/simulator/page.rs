@@ -6,6 +6,7 @@
 //! short, and the last page may be empty; a list ends only where no next token is given.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::ops::Bound;
 
 use base64::Engine;
@@ -22,10 +23,11 @@ const LIMIT_MAX: i64 = 500;
 const LIMIT_DEFAULT: i64 = 100;
 
 /// The effective `limit`: out of range is brought to the nearest bound, silence and nonsense to
-/// the default.
-pub(super) fn effective_limit(asked: Option<&str>) -> usize {
+/// the default. `None` where bounds are strict and it is out of them.
+pub(super) fn effective_limit(asked: Option<&str>, coerced: bool) -> Option<usize> {
     let limit = asked.and_then(|text| text.parse::<i64>().ok()).unwrap_or(LIMIT_DEFAULT);
-    usize::try_from(limit.clamp(1, LIMIT_MAX)).unwrap_or(1)
+    let within = limit.clamp(1, LIMIT_MAX);
+    usize::try_from(within).ok().filter(|_| coerced || within == limit)
 }
 
 /// How far a walk has come.
@@ -46,7 +48,10 @@ pub(super) enum Position {
 pub(super) struct Filter {
     pub(super) from: Option<jiff::civil::Date>,
     pub(super) to: Option<jiff::civil::Date>,
-    pub(super) status: Option<String>,
+    /// One of these, if there are any.
+    pub(super) statuses: Vec<String>,
+    /// Only the balance that counts, of each type of an account.
+    pub(super) most_recent: bool,
     /// Lower-case text that must occur in the record.
     pub(super) query: Option<String>,
     /// Members that must have this value: `type` and `vendorId` of third parties.
@@ -69,6 +74,10 @@ pub(super) struct Walk<'a> {
     pub(super) traps: &'a Traps,
     pub(super) seed: u64,
     pub(super) print: &'a str,
+    /// The pages of this list are in no order.
+    pub(super) unordered: bool,
+    /// Records that are not shown.
+    pub(super) hidden: Option<&'a HashSet<String>>,
 }
 
 impl Walk<'_> {
@@ -80,7 +89,11 @@ impl Walk<'_> {
             (None, Some(month)) => Position::Before { month },
             (None, None) => Position::End,
         };
-        let (rows, next) = self.collect(began, limit);
+        let (mut rows, next) = self.collect(began, limit);
+        if self.unordered {
+            let print = self.print.as_bytes();
+            rows.sort_by_key(|row| mix(self.seed, &[print, &row.to_be_bytes()]));
+        }
         let next = next.or_else(|| {
             let ended = began == Position::End || !self.rolls("tail", 3);
             if ended || !self.traps.empty_pages { None } else { Some(Position::End) }
@@ -163,20 +176,31 @@ impl Walk<'_> {
     }
 
     fn keeps(&self, place: Place) -> bool {
-        let Filter { from, to, status, query, members } = self.filter;
+        let Filter { from, to, statuses, most_recent, query, members } = self.filter;
         if from.is_some_and(|from| place.day < day_number(from))
             || to.is_some_and(|to| place.day > day_number(to))
         {
             return false;
         }
-        if status.is_none() && query.is_none() && members.is_empty() {
+        let plain = statuses.is_empty() && query.is_none() && members.is_empty() && !most_recent;
+        if plain && self.hidden.is_none() {
             return true;
         }
         self.table.row(place.row).is_some_and(|record| {
-            status.as_deref().is_none_or(|status| record.facts.status.as_deref() == Some(status))
+            let status = record.facts.status.as_deref();
+            (statuses.is_empty() || statuses.iter().any(|wanted| status == Some(wanted)))
+                && (!most_recent || self.is_newest(record))
+                && self.hidden.is_none_or(|hidden| !hidden.contains(&*record.id))
                 && query.as_deref().is_none_or(|query| contains(record, query))
                 && members.iter().all(|(member, value)| has_member(record, member, value))
         })
+    }
+
+    fn is_newest(&self, record: &Record) -> bool {
+        let (Some(owner), Some(status)) = (&record.facts.owner_id, &record.facts.status) else {
+            return false;
+        };
+        self.table.newest(owner, status).is_some_and(|newest| newest.id == record.id)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Payloads as v1 writes them (`reference/atlar-api.md` section 4), by hand and from the
 //! documentation: nothing here is shared with the code that reads them.
 
+pub(super) mod debit;
 pub(super) mod movement;
 
 use jiff::civil::Date;
@@ -37,6 +38,15 @@ pub(super) fn amount(o: &mut Object<'_>, key: &str, money: Money) {
     });
 }
 
+/// The text has one decimal more than the currency: it disagrees with the value.
+fn odd_amount(o: &mut Object<'_>, key: &str, money: Money) {
+    o.object(key, |o| {
+        o.text("currency", money.market.currency);
+        o.int("value", money.minor_units);
+        o.text("stringValue", &decimal(money.minor_units, money.market.exponent + 1));
+    });
+}
+
 fn number(o: &mut Object<'_>, number: &Number, holder: &str) {
     o.text("type", number.kind.v1());
     o.text("market", number.market);
@@ -68,12 +78,31 @@ pub(super) struct AccountFacts<'a> {
     pub(super) version: u32,
 }
 
-/// The balance inside an account.
+/// A balance, in its own list and inside an account.
+#[derive(Clone, Copy)]
 pub(super) struct Balance<'a> {
     pub(super) id: &'a str,
+    pub(super) account_id: &'a str,
+    pub(super) organization_id: &'a str,
+    /// `BOOKED` or `AVAILABLE`.
+    pub(super) kind: &'static str,
+    /// `OPEN`, `CLOSE` or `INTERIM`.
+    pub(super) reported: &'static str,
     pub(super) money: Money,
     pub(super) day: Date,
     pub(super) at: &'a str,
+}
+
+pub(super) fn balance(o: &mut Object<'_>, balance: &Balance<'_>) {
+    o.text("id", balance.id);
+    o.text("accountId", balance.account_id);
+    o.text("organizationId", balance.organization_id);
+    o.text("type", balance.kind);
+    o.text("reportedType", balance.reported);
+    amount(o, "amount", balance.money);
+    o.shown("localDate", balance.day);
+    o.text("timestamp", balance.at);
+    o.int("version", 1);
 }
 
 pub(super) fn account(
@@ -102,18 +131,8 @@ pub(super) fn account(
         o.text("entityId", facts.entity_id);
         o.object("owner", |o| o.text("name", &own.owner));
         o.list("identifiers", &own.numbers, |o, held| number(o, held, &own.owner));
-        if let Some(balance) = &facts.balance {
-            o.object("balance", |o| {
-                o.text("id", balance.id);
-                o.text("accountId", &own.id);
-                o.text("organizationId", facts.organization_id);
-                o.text("type", "BOOKED");
-                o.text("reportedType", "INTERIM");
-                amount(o, "amount", balance.money);
-                o.shown("localDate", balance.day);
-                o.text("timestamp", balance.at);
-                o.int("version", 1);
-            });
+        if let Some(booked) = &facts.balance {
+            o.object("balance", |o| balance(o, booked));
         }
         metadata(o, "externalMetadata", "costCenter", dice, traps);
         if facts.fictive {
@@ -139,12 +158,19 @@ fn bank_of(o: &mut Object<'_>, own: &Own, traps: &Traps) {
     });
 }
 
-fn account_trx(o: &mut Object<'_>, own: &Own, traps: &Traps) {
+/// The account inside a payment: a copy made when the payment was, and never refreshed.
+fn account_trx(o: &mut Object<'_>, own: &Own, old: bool, traps: &Traps) {
     o.object("account", |o| {
         o.text("id", &own.id);
-        o.text("name", &own.name);
+        o.text("name", name_then(own, old, traps));
         bank_of(o, own, traps);
     });
+}
+
+/// What the account was called when a payment was made.
+fn name_then<'a>(own: &'a Own, old: bool, traps: &Traps) -> &'a str {
+    let former = own.former_name.as_deref().filter(|_| old && traps.frozen_snapshots);
+    former.unwrap_or(&own.name)
 }
 
 fn metadata(o: &mut Object<'_>, key: &str, entry: &str, dice: &mut Dice, traps: &Traps) {
@@ -264,4 +290,7 @@ fn external_account(
     metadata(o, "externalMetadata", "erpAccount", dice, traps);
     o.text("created", times.created);
     o.text("updated", times.updated);
+    if !traps.no_version {
+        o.int("version", 1);
+    }
 }

@@ -54,6 +54,12 @@ impl Answer {
         )
     }
 
+    /// An error of the token endpoint.
+    pub(super) fn oauth_error(status: u16, error: &str, description: &str) -> Answer {
+        let body = serde_json::json!({ "error": error, "error_description": description });
+        Answer::json(status, body.to_string())
+    }
+
     /// 400 with the field that was wrong.
     pub(super) fn invalid(detail: Detail) -> Answer {
         let body = serde_json::json!({

@@ -16,7 +16,8 @@ use super::record::{Facts, Gone, Kind, Record};
 pub(super) struct Place {
     /// Days are compared as `yyyymmdd`; 0 for kinds without date.
     pub(super) day: i32,
-    /// Later is newer; for kinds without date a scramble of the id: their order is unspecified.
+    /// Later is newer; for kinds without date possibly a scramble of the id: their order is
+    /// unspecified.
     pub(super) order: u64,
     pub(super) row: u32,
 }
@@ -27,24 +28,27 @@ pub(super) type Months = BTreeMap<Reverse<i32>, Vec<Place>>;
 /// The records of a kind.
 pub(super) struct Table {
     kind: Kind,
+    /// Kinds without date are in no order; otherwise in that of their making.
+    unordered: bool,
     rows: Vec<Record>,
     row_of: HashMap<Arc<str>, u32>,
     places: Vec<Place>,
     all: Months,
-    by_account: HashMap<Arc<str>, Months>,
-    /// Texts shared between rows: account ids and statuses.
+    by_owner: HashMap<Arc<str>, Months>,
+    /// Texts shared between rows: ids of owners and statuses.
     shared: HashMap<Arc<str>, ()>,
 }
 
 impl Table {
-    pub(super) fn new(kind: Kind) -> Table {
+    pub(super) fn new(kind: Kind, unordered: bool) -> Table {
         Table {
             kind,
+            unordered,
             rows: Vec::new(),
             row_of: HashMap::new(),
             places: Vec::new(),
             all: Months::new(),
-            by_account: HashMap::new(),
+            by_owner: HashMap::new(),
             shared: HashMap::new(),
         }
     }
@@ -66,12 +70,25 @@ impl Table {
         self.rows.get_mut(row)
     }
 
-    /// The list of an account, or of all. An account without records has no list.
-    pub(super) fn list(&self, account_id: Option<&str>) -> Option<&Months> {
-        match account_id {
+    /// The list of an account or counterparty, or of all. One without records has no list.
+    pub(super) fn list(&self, owner_id: Option<&str>) -> Option<&Months> {
+        match owner_id {
             None => Some(&self.all),
-            Some(account_id) => self.by_account.get(account_id),
+            Some(owner_id) => self.by_owner.get(owner_id),
         }
+    }
+
+    /// How many are not deleted.
+    pub(super) fn listed(&self) -> usize {
+        self.all.values().map(Vec::len).sum()
+    }
+
+    /// The newest record of an owner with this status: of an account's balances of one type, the
+    /// one that counts.
+    pub(super) fn newest(&self, owner_id: &str, status: &str) -> Option<&Record> {
+        let places = self.list(Some(owner_id))?.values().flat_map(|month| month.iter().rev());
+        let mut rows = places.filter_map(|place| self.row(place.row));
+        rows.find(|record| record.facts.status.as_deref() == Some(status))
     }
 
     /// Adds without sorting: for a world in the making. `settle` must follow.
@@ -85,8 +102,15 @@ impl Table {
     /// Sorts what `load` added.
     pub(super) fn settle(&mut self) {
         let all = self.all.values_mut();
-        for month in all.chain(self.by_account.values_mut().flat_map(BTreeMap::values_mut)) {
+        for month in all.chain(self.by_owner.values_mut().flat_map(BTreeMap::values_mut)) {
             month.sort_unstable();
+        }
+    }
+
+    /// The present state is the oldest that is known.
+    pub(super) fn forget_revisions(&mut self) {
+        for record in &mut self.rows {
+            (record.born, record.since, record.before) = (0, 0, None);
         }
     }
 
@@ -97,12 +121,15 @@ impl Table {
             None => self.admit(record),
             Some(row) => {
                 self.unlist(row);
-                let place = place_of(self.kind, &record, row, self.order_of(row));
+                let place = self.place_of(&record, row, self.order_of(row));
                 let index = usize::try_from(row).unwrap_or(usize::MAX);
                 if let (Some(old), Some(spot)) =
                     (self.rows.get_mut(index), self.places.get_mut(index))
                 {
-                    *old = record;
+                    let mut before = std::mem::replace(old, record);
+                    before.before = None;
+                    old.born = before.born;
+                    old.before = Some(Box::new(before));
                     *spot = place;
                 }
                 self.share(row);
@@ -138,12 +165,21 @@ impl Table {
 
     fn admit(&mut self, record: Record) -> (u32, Place) {
         let row = u32::try_from(self.rows.len()).unwrap_or(u32::MAX);
-        let place = place_of(self.kind, &record, row, u64::from(row));
+        let place = self.place_of(&record, row, u64::from(row));
         self.row_of.insert(record.id.clone(), row);
         self.rows.push(record);
         self.places.push(place);
         self.share(row);
         (row, place)
+    }
+
+    fn place_of(&self, record: &Record, row: u32, order: u64) -> Place {
+        if self.kind.dated() {
+            // A record that lost its date by an edit is the oldest of all, never lost.
+            return Place { day: record.facts.date.map_or(1_01_01, day_number), order, row };
+        }
+        let scrambled = self.unordered.then(|| mix(0, &[record.id.as_bytes()]));
+        Place { day: 0, order: scrambled.unwrap_or(u64::from(row)), row }
     }
 
     fn order_of(&self, row: u32) -> u64 {
@@ -155,8 +191,8 @@ impl Table {
     fn share(&mut self, row: u32) {
         let index = usize::try_from(row).unwrap_or(usize::MAX);
         let Some(record) = self.rows.get_mut(index) else { return };
-        let Facts { account_id, status, .. } = &mut record.facts;
-        for text in [account_id, status].into_iter().flatten() {
+        let Facts { owner_id, status, .. } = &mut record.facts;
+        for text in [owner_id, status].into_iter().flatten() {
             match self.shared.get_key_value(text) {
                 Some((known, ())) => *text = known.clone(),
                 None => {
@@ -182,18 +218,9 @@ impl Table {
 
     fn lists_of(&mut self, row: u32) -> Vec<&mut Months> {
         let index = usize::try_from(row).unwrap_or(usize::MAX);
-        let account_id = self.rows.get(index).and_then(|record| record.facts.account_id.clone());
-        let own = account_id.map(|account_id| self.by_account.entry(account_id).or_default());
+        let owner_id = self.rows.get(index).and_then(|record| record.facts.owner_id.clone());
+        let own = owner_id.map(|owner_id| self.by_owner.entry(owner_id).or_default());
         std::iter::once(&mut self.all).chain(own).collect()
-    }
-}
-
-fn place_of(kind: Kind, record: &Record, row: u32, order: u64) -> Place {
-    match record.facts.date {
-        _ if !kind.dated() => Place { day: 0, order: mix(0, &[record.id.as_bytes()]), row },
-        Some(date) => Place { day: day_number(date), order, row },
-        // A record that lost its date by an edit is the oldest of all, never lost.
-        None => Place { day: 1_01_01, order, row },
     }
 }
 

@@ -16,6 +16,26 @@ const SECRET: &str = "s3cret-Å";
 /// 3 February 2026, 09:15:27.104 UTC.
 const NOW_MS: i64 = 1_770_110_127_104;
 
+/// Every list that needs no id in its path.
+const LISTS: [(&str, Kind); 16] = [
+    ("/v1/accounts", Kind::Account),
+    ("/v1beta/third-parties", Kind::ThirdParty),
+    ("/v1/counterparties", Kind::Counterparty),
+    ("/v1/external-accounts", Kind::ExternalAccount),
+    ("/v1/transactions", Kind::Transaction),
+    ("/v1/direct-debits", Kind::DirectDebit),
+    ("/v1/external-payments", Kind::ExternalPayment),
+    ("/v1/expected-transactions", Kind::ExternalPayment),
+    ("/financial-data/v2/accounts", Kind::Account),
+    ("/financial-data/v2/accounts/-/balances", Kind::Balance),
+    ("/financial-data/v2/transactions", Kind::Transaction),
+    ("/financial-data/v2/pending-transactions", Kind::PendingTransaction),
+    ("/payments/v2/counterparties", Kind::Counterparty),
+    ("/payments/v2/external-accounts", Kind::ExternalAccount),
+    ("/payments/v2/direct-debits", Kind::DirectDebit),
+    ("/payments/v2/external-payments", Kind::ExternalPayment),
+];
+
 struct Bench {
     simulator: Simulator,
     base: String,

@@ -6,8 +6,9 @@ use serde_json::{Map, Value};
 
 use super::bank::{Bank, EditError};
 use super::life::{LifeEvent, What, tell};
-use super::record::{Gone, Kind};
-use super::{Shared, read, write};
+use super::options::Generation;
+use super::record::{Gone, Kind, Record};
+use super::{Shared, locked, read, v2, write};
 
 /// A handle to the simulated bank; cheap to clone. Every edit raises the record's version as
 /// Atlar does, and is told to those who subscribed.
@@ -20,7 +21,7 @@ pub struct Present {
     pub id: String,
     pub version: u32,
     pub deleted: Option<Gone>,
-    /// As v1 serves it.
+    /// As v1 serves it (as v2 does, for kinds that v1 does not have).
     pub payload: Value,
 }
 
@@ -37,21 +38,25 @@ impl World {
 
     /// The ids of a kind, deleted ones left out, oldest record first.
     pub fn ids(&self, kind: Kind) -> Vec<String> {
-        let bank = read(&self.0.bank);
-        let rows = bank.table(kind).rows().iter();
-        rows.filter(|record| record.gone.is_none()).map(|record| record.id.to_string()).collect()
+        read(&self.0.bank).ids(kind)
     }
 
     /// A record, deleted or not.
     pub fn get(&self, kind: Kind, id: &str) -> Option<Present> {
+        Some(present(read(&self.0.bank).table(kind).find(id)?))
+    }
+
+    /// A record as v2 serves it, deleted or not.
+    pub fn get_v2(&self, kind: Kind, id: &str) -> Option<Present> {
         let bank = read(&self.0.bank);
         let record = bank.table(kind).find(id)?;
-        Some(Present {
-            id: record.id.to_string(),
-            version: record.version,
-            deleted: record.gone,
-            payload: serde_json::from_slice(&record.v1).unwrap_or(Value::Null),
-        })
+        let payload = serde_json::from_slice(&v2::form(&bank, kind, record)).unwrap_or(Value::Null);
+        Some(Present { payload, ..present(record) })
+    }
+
+    /// The balance of an account that counts, of this type (`BOOKED` or `AVAILABLE`).
+    pub fn balance(&self, account_id: &str, kind: &str) -> Option<Present> {
+        read(&self.0.bank).table(Kind::Balance).newest(account_id, kind).map(present)
     }
 
     /// Edits a record's members; the new version.
@@ -101,6 +106,74 @@ impl World {
         self.act(|bank, log| bank.create_awaited(account, log))
     }
 
+    /// Moves both balances of an account without an entry.
+    pub fn move_balance(&self, account_id: &str, minor_units: i64) -> Result<(), EditError> {
+        self.act(|bank, log| {
+            if bank.table(Kind::Balance).newest(account_id, "BOOKED").is_none() {
+                return Err(EditError::Unknown("balances", account_id.to_owned()));
+            }
+            bank.move_balance(account_id, minor_units, log);
+            Ok(())
+        })
+    }
+
+    /// Has a pending entry reported on the nth account; its id. Without an amount the dice decide.
+    pub fn create_pending_transaction(
+        &self,
+        account: usize,
+        minor_units: Option<i64>,
+    ) -> Result<String, EditError> {
+        self.act(|bank, log| bank.create_pending(account, minor_units, log))
+    }
+
+    /// Books a pending entry: it is gone (404), and the entry whose id is given is there.
+    pub fn book_pending_transaction(&self, id: &str) -> Result<String, EditError> {
+        self.act(|bank, log| bank.book_pending(id, log))
+    }
+
+    /// Creates a direct debit into the nth account; its id.
+    pub fn create_direct_debit(&self, account: usize) -> Result<String, EditError> {
+        self.act(|bank, log| bank.create_debit(account, log))
+    }
+
+    /// Moves a direct debit one step on its way, which ends with RECONCILED; the status it has
+    /// then in v1.
+    pub fn advance_direct_debit(&self, id: &str) -> Result<String, EditError> {
+        self.act(|bank, log| bank.advance_debit(id, log))
+    }
+
+    /// Switches lists (a path, or a beginning that ends in `*`) and their records off: they answer
+    /// 404 or 410 with Atlar's error body.
+    pub fn retire(&self, lists: &str, status: u16) -> Result<(), EditError> {
+        locked(&self.0.offered).retire(lists, status)
+    }
+
+    /// The same for all lists of a generation, but those the other one has no counterpart of.
+    pub fn retire_generation(&self, generation: Generation, status: u16) -> Result<(), EditError> {
+        locked(&self.0.offered).retire_generation(generation, status)
+    }
+
+    /// Offers lists again.
+    pub fn bring_back(&self, lists: &str) -> Result<(), EditError> {
+        locked(&self.0.offered).bring_back(lists)
+    }
+
+    /// Lets v2 not know these records, in lists and by id.
+    pub fn hide_in_v2(&self, kind: Kind, ids: &[String]) {
+        let mut bank = write(&self.0.bank);
+        bank.hidden_in_v2.entry(kind).or_default().extend(ids.iter().cloned());
+    }
+
+    /// Shows all records of a kind in v2 again.
+    pub fn show_in_v2(&self, kind: Kind) {
+        write(&self.0.bank).hidden_in_v2.remove(&kind);
+    }
+
+    /// Every bearer token given so far is refused from now on.
+    pub fn expire_tokens(&self) {
+        locked(&self.0.tokens).expire();
+    }
+
     /// Matches a transaction.
     pub fn reconcile(&self, id: &str) -> Result<(), EditError> {
         self.act(|bank, log| bank.reconcile(id, None, log))
@@ -137,6 +210,15 @@ impl World {
         let done = deed(&mut write(&self.0.bank), &mut log);
         tell(&self.0.events, log);
         done
+    }
+}
+
+fn present(record: &Record) -> Present {
+    Present {
+        id: record.id.to_string(),
+        version: record.version,
+        deleted: record.gone,
+        payload: serde_json::from_slice(&record.v1).unwrap_or(Value::Null),
     }
 }
 

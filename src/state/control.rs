@@ -80,6 +80,33 @@ pub struct Persistence {
     pub since_ms: i64,
 }
 
+/// A record that could not become an event, and for which a dead letter was published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Letter {
+    /// Hash of the record as received, 32 hex digits: one letter for each content.
+    pub content: String,
+    /// Letters published for this record so far.
+    pub change_no: u64,
+    /// Whether the record was still unusable when its list was last read to the end.
+    pub live: bool,
+}
+
+/// Join fact: an account of a counterparty, from a list of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExternalAccount {
+    pub counterparty_id: String,
+    /// The account as it is published inside its counterparty.
+    pub account: serde_json::Value,
+}
+
+/// The last order to publish everything once more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resync {
+    /// 1, 2, 3 …; each entity's record carries the last one applied to it.
+    pub number: u32,
+    pub ordered_ms: i64,
+}
+
 /// A reference list that joins need was completed once, or is not offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -113,6 +140,27 @@ pub enum Control {
         list: String,
         status: ListStatus,
     },
+    /// Join fact: an account of a counterparty; none: the list has it no more.
+    ExternalAccount {
+        id: String,
+        fact: Option<ExternalAccount>,
+    },
+    /// Generation of the API that a stream is read in: 1, 2.
+    Generation {
+        stream: String,
+        generation: u8,
+    },
+    /// The list that external payments are read from, where it was chosen by itself.
+    Source(String),
+    /// A dead letter, by stream and the record's id; records without id by `#` and a hash.
+    DeadLetter {
+        stream: String,
+        id: String,
+        letter: Letter,
+    },
+    /// Host of the API's base URL, where it is another than genesis says.
+    BaseUrlHost(String),
+    Resync(Resync),
 }
 
 const GENESIS: &str = "\0G";
@@ -122,7 +170,13 @@ const ORGANIZATION: &str = "\0O";
 const CYCLE: &str = "\0C/";
 const THIRD_PARTY: &str = "\0J/third-party/";
 const OWN_IDENTIFIER: &str = "\0J/own-identifier/";
+const EXTERNAL_ACCOUNT: &str = "\0J/external-account/";
 const JOIN_LIST: &str = "\0L/";
+const GENERATION: &str = "\0V/";
+const SOURCE: &str = "\0E";
+const DEAD_LETTER: &str = "\0D/";
+const BASE_URL_HOST: &str = "\0B";
+const RESYNC: &str = "\0R";
 
 /// Whether a key of the state topic is that of a control record.
 pub fn is_control(key: &[u8]) -> bool {
@@ -143,6 +197,13 @@ impl Control {
                 format!("{OWN_IDENTIFIER}{}/{account_id}", hex::encode(hash))
             }
             Control::JoinList { list, .. } => format!("{JOIN_LIST}{list}"),
+            Control::ExternalAccount { id, .. } => format!("{EXTERNAL_ACCOUNT}{id}"),
+            Control::Generation { stream, .. } => format!("{GENERATION}{stream}"),
+            Control::Source(_) => SOURCE.to_owned(),
+            // A stream's name has slashes of its own, and no zero byte.
+            Control::DeadLetter { stream, id, .. } => format!("{DEAD_LETTER}{stream}\0{id}"),
+            Control::BaseUrlHost(_) => BASE_URL_HOST.to_owned(),
+            Control::Resync(_) => RESYNC.to_owned(),
         };
         key.into_bytes()
     }
@@ -157,6 +218,12 @@ impl Control {
             Control::ThirdParty { name, .. } => serde_json::to_vec(name),
             Control::OwnIdentifier { .. } => serde_json::to_vec(&true),
             Control::JoinList { status, .. } => serde_json::to_vec(status),
+            Control::ExternalAccount { fact, .. } => serde_json::to_vec(fact),
+            Control::Generation { generation, .. } => serde_json::to_vec(generation),
+            Control::Source(name) => serde_json::to_vec(name),
+            Control::DeadLetter { letter, .. } => serde_json::to_vec(letter),
+            Control::BaseUrlHost(host) => serde_json::to_vec(host),
+            Control::Resync(resync) => serde_json::to_vec(resync),
         };
         let mut value = vec![FORMAT];
         // These types hold strings and numbers only: serialising them cannot fail.
@@ -195,6 +262,23 @@ impl Control {
         } else if let Some(list) = key.strip_prefix(JOIN_LIST) {
             let list = list.to_owned();
             serde_json::from_slice(json).map(|status| Control::JoinList { list, status })
+        } else if let Some(id) = key.strip_prefix(EXTERNAL_ACCOUNT) {
+            let id = id.to_owned();
+            serde_json::from_slice(json).map(|fact| Control::ExternalAccount { id, fact })
+        } else if let Some(stream) = key.strip_prefix(GENERATION) {
+            let stream = stream.to_owned();
+            let generation = serde_json::from_slice(json);
+            generation.map(|generation| Control::Generation { stream, generation })
+        } else if let Some(place) = key.strip_prefix(DEAD_LETTER) {
+            let (stream, id) = place.split_once('\0').ok_or_else(damaged)?;
+            let (stream, id) = (stream.to_owned(), id.to_owned());
+            serde_json::from_slice(json).map(|letter| Control::DeadLetter { stream, id, letter })
+        } else if key == SOURCE {
+            serde_json::from_slice(json).map(Control::Source)
+        } else if key == BASE_URL_HOST {
+            serde_json::from_slice(json).map(Control::BaseUrlHost)
+        } else if key == RESYNC {
+            serde_json::from_slice(json).map(Control::Resync)
         } else {
             return Ok(None);
         };
@@ -248,6 +332,23 @@ mod tests {
             Control::ThirdParty { id: "t".into(), name: "Bank".into() },
             Control::OwnIdentifier { hash: [5; 16], account_id: "a/b".into() },
             Control::JoinList { list: "third-parties".into(), status: ListStatus::NotOffered },
+            Control::ExternalAccount {
+                id: "e/1".into(),
+                fact: Some(ExternalAccount {
+                    counterparty_id: "c".into(),
+                    account: serde_json::json!({"id": "e/1"}),
+                }),
+            },
+            Control::ExternalAccount { id: "e".into(), fact: None },
+            Control::Generation { stream: "payments/a".into(), generation: 2 },
+            Control::Source("expected-transactions".into()),
+            Control::DeadLetter {
+                stream: "payments/a".into(),
+                id: "p/1\0x".into(),
+                letter: Letter { content: "00".into(), change_no: 2, live: false },
+            },
+            Control::BaseUrlHost("api.example".into()),
+            Control::Resync(Resync { number: 3, ordered_ms: 4 }),
         ]
     }
 

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Error;
-use super::control::{self, Control, Cycle, Genesis, ListStatus, Manifest, Session};
+use super::control::{
+    self, Control, Cycle, ExternalAccount, Genesis, Letter, ListStatus, Manifest, Resync, Session,
+};
 use super::index::{EntityKey, Index};
 use super::record::StateRecord;
 
@@ -31,6 +33,16 @@ pub struct View {
     pub own_identifiers: HashMap<[u8; 16], BTreeSet<String>>,
     pub cycles: HashMap<String, Cycle>,
     pub join_lists: HashMap<String, ListStatus>,
+    /// The accounts of counterparties, by their ids.
+    pub external_accounts: HashMap<String, ExternalAccount>,
+    /// Generation of the API by stream: 1, 2.
+    pub generations: BTreeMap<String, u8>,
+    /// The list that external payments are read from.
+    pub source: Option<String>,
+    /// Dead letters by stream and id.
+    pub letters: HashMap<String, BTreeMap<String, Letter>>,
+    pub base_url_host: Option<String>,
+    pub resync: Option<Resync>,
     /// Offset of the next record to apply.
     pub next_offset: i64,
     /// The control records as read, by key: what the local store keeps.
@@ -87,6 +99,21 @@ impl View {
             Some(Control::JoinList { list, status }) => {
                 self.join_lists.insert(list, status);
             }
+            Some(Control::ExternalAccount { id, fact: Some(fact) }) => {
+                self.external_accounts.insert(id, fact);
+            }
+            Some(Control::ExternalAccount { id, fact: None }) => {
+                self.external_accounts.remove(&id);
+            }
+            Some(Control::Generation { stream, generation }) => {
+                self.generations.insert(stream, generation);
+            }
+            Some(Control::Source(name)) => self.source = Some(name),
+            Some(Control::DeadLetter { stream, id, letter }) => {
+                self.letters.entry(stream).or_default().insert(id, letter);
+            }
+            Some(Control::BaseUrlHost(host)) => self.base_url_host = Some(host),
+            Some(Control::Resync(resync)) => self.resync = Some(resync),
         }
         self.dirty_controls.insert(read.key.clone());
         self.controls.insert(read.key.clone(), value.clone());

@@ -6,7 +6,7 @@ use atlar_ingestor::change::Fingerprint;
 use atlar_ingestor::domain::{Entity, Op};
 use atlar_ingestor::entropy;
 use atlar_ingestor::kafka::Options;
-use atlar_ingestor::publish::{Batch, Error, Event, Names, Write, Writer};
+use atlar_ingestor::publish::{Batch, Error, Event, Names, What, Write, Writer};
 use atlar_ingestor::recover::{self, Pinned};
 use atlar_ingestor::simulator::Kind;
 use atlar_ingestor::state::control::Session;
@@ -126,8 +126,7 @@ fn batch(names: &Names, batch_no: u64, id: &str) -> Batch {
         value: id.into(),
         headers: None,
         id: entropy::identity(),
-        entity,
-        op: Op::Create,
+        what: What::Change { entity, op: Op::Create },
         change_no,
     };
     let record = StateRecord {

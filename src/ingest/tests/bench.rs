@@ -13,12 +13,13 @@ use crate::change::Tally;
 use crate::clock::Clock;
 use crate::domain::Entity;
 use crate::ingest::event::{Form, Press};
+use crate::ingest::judge::Rules;
 use crate::ingest::owner::{End, Options};
 use crate::ingest::thread::{AcquireError, Committer, WriterThread};
-use crate::ingest::{Dropped, Owner, OwnerHandle, Phase, Published, SeenPage};
+use crate::ingest::{Commands, Dropped, Known, Owner, OwnerHandle, Phase, Published, SeenPage};
 use crate::kafka::{self};
-use crate::poll::tree::Stream;
-use crate::publish::{Batch, Error, Names, Write};
+use crate::poll::tree::{Narrowing, Stream};
+use crate::publish::{Batch, Error, Names, Past, PastEvent, What, Write};
 use crate::recover::{Pinned, Report};
 use crate::state::control::{Manifest, Session};
 use crate::state::record::EventLocation;
@@ -40,6 +41,10 @@ pub struct Log {
     pub state: Vec<Read>,
     /// Decoded events, in the order committed.
     pub events: Vec<Value>,
+    /// Decoded dead letters, in the order committed.
+    pub letters: Vec<Value>,
+    /// Every event's key and value as sent: its place is its number here.
+    pub raw: Vec<PastEvent>,
     pub faults: Vec<Fault>,
     /// The next commit waits for this.
     pub gate: Option<std::sync::mpsc::Receiver<()>>,
@@ -106,13 +111,15 @@ impl Committer for SharedLog {
             return Err(kafka::Error::Fenced.into());
         }
         let mut reads = Vec::new();
+        let base = self.0.lock().unwrap().raw.len();
         for write in &batch.writes {
             reads.push(match write {
                 Write::Control(control) => self.append(control.key(), control.value()),
                 Write::Entity { key, record, event } => {
                     let mut record = record.clone();
-                    if event.is_some() {
-                        record.event = Some(EventLocation { partition: 0, offset: 0 });
+                    if let Some(number) = event {
+                        let offset = (base + number) as i64;
+                        record.event = Some(EventLocation { partition: 0, offset });
                     }
                     assert!(
                         record.event.is_some(),
@@ -133,20 +140,36 @@ impl Committer for SharedLog {
         });
         reads.push(self.append(manifest.key(), manifest.value()));
         for event in &batch.events {
-            let schema = avro::schema(Subject::Entity(event.entity)).unwrap();
+            let subject = match event.what {
+                What::Change { entity, .. } => Subject::Entity(entity),
+                What::DeadLetter => Subject::DeadLetter,
+            };
+            let schema = avro::schema(subject).unwrap();
             let (_, datum) = avro::wire_format(&event.value).unwrap();
-            self.0.lock().unwrap().events.push(avro::decode(schema, datum).unwrap());
+            let decoded = avro::decode(schema, datum).unwrap();
+            let mut log = self.0.lock().unwrap();
+            log.raw.push(PastEvent { key: event.key.clone(), value: event.value.clone() });
+            match event.what {
+                What::Change { .. } => log.events.push(decoded),
+                What::DeadLetter => log.letters.push(decoded),
+            }
         }
         if fault == Some(Fault::AnswerLost) {
             return Err(Error::NotReadBack { batch_no: batch.batch_no });
         }
         Ok(reads)
     }
+
+    fn past(&mut self, wanted: &[Past]) -> Result<Vec<PastEvent>, Error> {
+        let log = self.0.lock().unwrap();
+        Ok(wanted.iter().map(|past| log.raw[past.offset as usize].clone()).collect())
+    }
 }
 
 /// An owner over a log, and a wall clock that the test sets.
 pub struct Bench {
     pub handle: OwnerHandle,
+    pub commands: Commands,
     pub status: Status,
     pub now_ms: Arc<Mutex<i64>>,
     stop: CancellationToken,
@@ -155,28 +178,37 @@ pub struct Bench {
 
 impl Bench {
     pub fn start(log: &SharedLog) -> Bench {
+        Bench::narrowed(log, Narrowing::default())
+    }
+
+    pub fn narrowed(log: &SharedLog, narrowing: Narrowing) -> Bench {
         let now_ms = Arc::new(Mutex::new(1_000_000));
         let clock = Clock::from_fn({
             let now_ms = Arc::clone(&now_ms);
             move || *now_ms.lock().unwrap()
         });
-        let forms = Entity::ALL.iter().map(|entity| {
-            let encoder = Encoder::new(Subject::Entity(*entity), 1).unwrap();
-            (*entity, Form { encoder, schema_url: "http://registry/schemas/ids/1".into() })
-        });
+        let form = |subject| {
+            let encoder = Encoder::new(subject, 1).unwrap();
+            Form { encoder, schema_url: "http://registry/schemas/ids/1".into() }
+        };
+        let forms = Entity::ALL.iter().map(|entity| (*entity, form(Subject::Entity(*entity))));
         let press = Press {
             forms: forms.collect::<BTreeMap<_, _>>(),
+            letters: form(Subject::DeadLetter),
             names: Names::new("t"),
             partitions: 6,
             program_version: "0",
         };
         let status = Status::new(clock.clone(), "t");
+        let (commands, orders) = Commands::new();
+        let rules =
+            Rules { press: Arc::new(press), include_raw: true, narrowing: Arc::new(narrowing) };
         let (owner, handle) = Owner::new(Options {
             writer: WriterThread::start(log.clone()).unwrap(),
-            press: Arc::new(press),
+            rules,
+            orders,
             pinned: Pinned { group_id: String::new(), base_url_host: String::new(), partitions: 6 },
             store: None,
-            include_raw: true,
             patient: true,
             status: status.clone(),
             clock,
@@ -185,7 +217,7 @@ impl Bench {
         let stop = CancellationToken::new();
         #[expect(clippy::disallowed_methods, reason = "owned by the bench, awaited at its end")]
         let task = tokio::spawn(owner.run(stop.clone()));
-        Bench { handle, status, now_ms, stop, task }
+        Bench { handle, commands, status, now_ms, stop, task }
     }
 
     pub async fn session(&self) -> u64 {
@@ -195,6 +227,23 @@ impl Bench {
             Phase::Ready { session_no, .. } => session_no,
             _ => unreachable!(),
         }
+    }
+
+    /// What is on record, once the workspace is acquired.
+    pub async fn known(&self) -> Known {
+        let mut phase = self.handle.phase();
+        let ready = phase.wait_for(|phase| matches!(phase, Phase::Ready { .. })).await.unwrap();
+        match &*ready {
+            Phase::Ready { known, .. } => known.clone(),
+            _ => unreachable!(),
+        }
+    }
+
+    /// Waits for a session after this one.
+    pub async fn session_after(&self, session: u64) {
+        let mut phase = self.handle.phase();
+        let later = |phase: &Phase| matches!(phase, Phase::Ready { session_no, .. } if *session_no > session);
+        phase.wait_for(later).await.unwrap();
     }
 
     /// One complete listing of these records.
@@ -208,15 +257,35 @@ impl Bench {
         records: &[Value],
         requested_at: Instant,
     ) -> Result<Published, Dropped> {
+        let items = records.iter().map(|record| Bytes::from(record.to_string())).collect();
+        self.list_items(stream, items, requested_at).await
+    }
+
+    /// One complete listing of records in these very words.
+    pub async fn list_texts(
+        &self,
+        stream: &Stream,
+        texts: &[String],
+    ) -> Result<Published, Dropped> {
+        let items = texts.iter().map(|text| Bytes::from(text.clone())).collect();
+        self.list_items(stream, items, Instant::now()).await
+    }
+
+    async fn list_items(
+        &self,
+        stream: &Stream,
+        items: Vec<Bytes>,
+        requested_at: Instant,
+    ) -> Result<Published, Dropped> {
+        let listed = items.len() as u64;
         let session_no = self.session().await;
         // As the poll tasks do at the start of a listing.
         self.status.stream(&stream.name, |status| status.listing = Tally::default());
-        let items = records.iter().map(|record| Bytes::from(record.to_string())).collect();
         let stream = stream.clone();
         let page =
             SeenPage { session_no, stream: stream.clone(), items, requested_at, received_ms: 5 };
         self.handle.page(page).await?;
-        self.handle.finished(session_no, stream, records.len() as u64).await
+        self.handle.finished(session_no, stream, listed).await
     }
 
     /// Hands over one page and nothing more.

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 use super::{
     Money, NO_OBJECT, Times, account_trx, amount, metadata, national_id, nothing, number,
-    party_type,
+    odd_amount, party_type,
 };
 use crate::simulator::Traps;
 use crate::simulator::cast::{Movement, Own, Party, PartyAccount};
@@ -40,7 +40,12 @@ pub(in crate::simulator) struct Entry<'a> {
     /// Type and id of what it was matched with.
     pub(in crate::simulator) matched: Option<(&'static str, &'a str)>,
     pub(in crate::simulator) created: &'a str,
+    pub(in crate::simulator) updated: &'a str,
     pub(in crate::simulator) version: u32,
+    /// It was made before the world began.
+    pub(in crate::simulator) old: bool,
+    /// `stringValue` has another scale than the currency.
+    pub(in crate::simulator) odd_decimals: bool,
 }
 
 pub(in crate::simulator) fn transaction(
@@ -53,8 +58,12 @@ pub(in crate::simulator) fn transaction(
     object(&mut out, |o| {
         o.text("id", entry.id);
         o.text("organizationId", entry.organization_id);
-        account_trx(o, entry.own, traps);
-        amount(o, "amount", money);
+        account_trx(o, entry.own, entry.old, traps);
+        if entry.odd_decimals {
+            odd_amount(o, "amount", money);
+        } else {
+            amount(o, "amount", money);
+        }
         o.shown("date", entry.date);
         match entry.value_date {
             Some(day) => o.shown("valueDate", day),
@@ -83,12 +92,15 @@ pub(in crate::simulator) fn transaction(
             o.object("bankReferences", |o| o.text("servicer", &dice.digits(8)));
         }
         o.text("created", entry.created);
+        if !traps.no_updated {
+            o.text("updated", entry.updated);
+        }
         o.int("version", entry.version);
     });
     out
 }
 
-fn remittance(o: &mut Object<'_>, kind: &str, value: &str) {
+pub(super) fn remittance(o: &mut Object<'_>, kind: &str, value: &str) {
     o.object("remittanceInformation", |o| {
         o.text("type", kind);
         o.text("value", value);
@@ -223,6 +235,8 @@ pub(in crate::simulator) struct Awaited<'a> {
     pub(in crate::simulator) remittance: &'a str,
     pub(in crate::simulator) scheme: Option<&'static str>,
     pub(in crate::simulator) other: Option<&'a Party>,
+    /// It was made before the world began.
+    pub(in crate::simulator) old: bool,
     pub(in crate::simulator) mandate_reference: Option<&'a str>,
     pub(in crate::simulator) times: Times<'a>,
 }
@@ -237,7 +251,7 @@ pub(in crate::simulator) fn external_payment(
     object(&mut out, |o| {
         o.text("id", awaited.id);
         o.text("organizationId", awaited.organization_id);
-        account_trx(o, awaited.own, traps);
+        account_trx(o, awaited.own, awaited.old, traps);
         amount(o, "amount", money);
         o.shown("date", awaited.date);
         o.text("status", awaited.status);
