@@ -12,5 +12,6 @@ pub mod settings;
 pub mod setup;
 pub mod workspace;
 
+pub use crate::ingest::Commands;
 pub use settings::Settings;
 pub use workspace::Mode;

@@ -45,7 +45,7 @@ pub use choice::{
 };
 pub use deployment::{Deployment, Workspace};
 pub use environment::{CONFIG_VARIABLE, Environment, PREFIX, variable_of};
-pub use kind::{Kind, address, duration, spelled};
+pub use kind::{Kind, address, duration, host, spelled};
 pub use options::{
     AtlarOptions, Config, Credentials, DeleteOptions, EventOptions, HttpOptions, KafkaOptions,
     LogOptions, NarrowingOptions, RegistryOptions, RequestOptions, SecurityOptions, StoreOptions,

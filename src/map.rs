@@ -21,6 +21,7 @@ mod counterparty;
 mod external_account;
 mod external_payment;
 mod joins;
+mod known;
 mod metadata;
 mod note;
 mod party;
@@ -36,8 +37,9 @@ pub use balance::{balance_id, embedded_balance, embedded_balance_raw};
 pub use external_account::{external_account, needs_external_accounts};
 pub use field::Field;
 pub use joins::{counterparty_identifiers, own_identifiers, third_party, third_party_of};
+pub use known::is_documented;
 pub use note::Note;
-pub use same::same_meaning;
+pub use same::{LEFT_OUT, LEFT_OUT_OF_DIRECT_DEBITS, WORDS, same_meaning};
 
 /// What other lists say about this record.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -104,6 +106,7 @@ pub fn map(
         return Err(Error::NotAnObject);
     }
     let mut reader = field::Reader::new(record, generation);
+    let odd = known::oddities(record, entity, generation, joined.source_resource);
     let raw = raw.map(str::to_owned);
     let record = match entity {
         Entity::Account => account::map(&mut reader, joined, raw).map(Record::from),
@@ -118,7 +121,7 @@ pub fn map(
         id: record.id().to_owned(),
         organization_id: record.organization_id().map(str::to_owned),
         version: record.version(),
-        notes: reader.into_notes(),
+        notes: reader.into_notes(odd),
         record,
     })
 }
@@ -165,6 +168,17 @@ pub fn fields(entity: Entity) -> &'static [Field] {
         Entity::Payment => payment::FIELDS,
         Entity::ExternalPayment => external_payment::FIELDS,
         Entity::Balance => balance::FIELDS,
+    }
+}
+
+/// Members that go into `metadata`, and with it into no field of their own.
+pub fn sent_fields(entity: Entity) -> &'static [Field] {
+    match entity {
+        Entity::Account => account::SENT,
+        Entity::Counterparty => counterparty::SENT,
+        Entity::Payment => payment::SENT,
+        Entity::ExternalPayment => external_payment::SENT,
+        Entity::Balance => &[],
     }
 }
 

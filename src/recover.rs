@@ -84,6 +84,8 @@ pub fn acquire(
     }
     let reader = open(writer, &state_topic, view.next_offset)?;
     let mut read = catch_up(&reader, view)?;
+    // Before the epoch is raised: who is not at home here must not push the owner out.
+    check_host(&genesis, view.base_url_host.as_deref(), pinned)?;
 
     let producer = writer.producers.take()?;
     let barrier = write_barrier(&producer, &state_topic, session);
@@ -127,15 +129,34 @@ pub fn check_pinned(genesis: &Genesis, pinned: &Pinned) -> Result<(), Error> {
         let text = text("kafka.groupId", &pinned.group_id, &genesis.group_id);
         return Err(Error::PinnedGroup(text));
     }
-    if genesis.base_url_host != pinned.base_url_host {
-        return differs("the host of baseUrl", &pinned.base_url_host, &genesis.base_url_host);
-    }
     match genesis.partitions.values().find(|partitions| **partitions != pinned.partitions) {
         Some(theirs) => {
             differs("kafka.partitions", &pinned.partitions.to_string(), &theirs.to_string())
         }
         None => Ok(()),
     }
+}
+
+/// Whether the API's host is the one that the workspace belongs to: that of genesis, unless
+/// `setup --base-url` put another one on record.
+pub fn check_host(
+    genesis: &Genesis,
+    on_record: Option<&str>,
+    pinned: &Pinned,
+) -> Result<(), Error> {
+    let theirs = on_record.unwrap_or(&genesis.base_url_host);
+    if theirs == pinned.base_url_host {
+        return Ok(());
+    }
+    Err(Error::Host { ours: pinned.base_url_host.clone(), theirs: theirs.to_owned() })
+}
+
+/// The host that `setup --base-url` put on record last.
+pub fn read_host(writer: &Writer) -> Result<Option<String>, Error> {
+    let reader = open(writer, &writer.names.state(), 0)?;
+    let mut view = View::default();
+    catch_up(&reader, &mut view)?;
+    Ok(view.base_url_host)
 }
 
 fn open(writer: &Writer, topic: &str, offset: i64) -> Result<Reader, Error> {
@@ -191,8 +212,8 @@ fn read_to_barrier(reader: &Reader, view: &mut View, ours: Uuid) -> Result<(i64,
 }
 
 /// Counts the events of the last batch. One writer appends a batch to a partition without gaps, so
-/// they are the last `count` offsets up to the one in the manifest. Dead letters are left out: their
-/// topic forgets after 90 days, and no state record points there.
+/// they are the last `count` offsets up to the one in the manifest. Dead letters are left
+/// out: their topic forgets after 90 days, and no state record points there.
 fn audit(writer: &Writer, manifest: &Manifest) -> Result<(), Error> {
     let histories = writer.names.events();
     for total in manifest.partitions.iter().filter(|total| histories.contains(&total.topic)) {

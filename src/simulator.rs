@@ -8,26 +8,47 @@
 //! version as Atlar does.
 //!
 //! ```text
-//! request --> gate: number -> fault? -> credentials -> routes -> page of written records -> log
+//! request --> gate: number -> fault? -> credentials -> routes -> page of records, v1 or v2 -> log
 //!                                                        |                                       |
 //! life (seeded, timed) --> bank <-- world (tests, PATCH) +      /_simulator/truth, /served <-----+
 //! ```
 //!
 //! # What is served
 //!
-//! `GET /v1/accounts`, `/v1beta/third-parties`, `/v1/counterparties`, `/v1/transactions`,
-//! `/v1/external-payments` (an extension of ours) and `/v1/expected-transactions` (the same
-//! records without what the real resource lacks), each also with `/{id}`. Credentials are checked
-//! on all of them: HTTP Basic, and the signed request of the connector page.
+//! | records | v1 | v2 |
+//! |---|---|---|
+//! | accounts | `/v1/accounts` | `/financial-data/v2/accounts` |
+//! | balances | inside the account, the booked one | `/financial-data/v2/accounts/{id}/balances`, `-` for all accounts; `type`, `mostRecent` |
+//! | transactions | `/v1/transactions` | `/financial-data/v2/transactions` |
+//! | pending transactions | | `/financial-data/v2/pending-transactions` |
+//! | counterparties | `/v1/counterparties` | `/payments/v2/counterparties` |
+//! | external accounts | `/v1/external-accounts` | `/payments/v2/external-accounts` |
+//! | direct debits | `/v1/direct-debits` | `/payments/v2/direct-debits` |
+//! | external payments (ours) | `/v1/external-payments` | `/payments/v2/external-payments` |
+//! | the same without what the real resource lacks | `/v1/expected-transactions` | |
+//! | third parties | `/v1beta/third-parties` | |
+//!
+//! All but balances also with `/{id}`. A record has one text, v1's (v2's for balances and pending
+//! transactions); the other generation's payload is made from it, so that id, amounts, dates,
+//! version and creation are the same in both. Only in v2: `etag`, transactions' `updated`,
+//! versions of external accounts, end-to-end ids and national routing numbers (trap
+//! `more_in_v2`). Only in v1: the kind of remittance, holders of account numbers, the bank's id
+//! and name, an account's owner.
+//!
+//! Credentials are checked on all of them: HTTP Basic, the signed request of the connector page,
+//! and bearer tokens from `POST /iam/v2/oauth2/token` (and the older `/iam/v2beta/oauth2/token`).
 //!
 //! # The simulator's own routes (no credentials)
 //!
 //! | route | |
 //! |---|---|
-//! | `GET /_simulator/truth` | `{"organization_id","revision","at_ms","entities":{"accounts":{"<id>":{"version","deleted","payload"}},…}}`: the present state, one moment of it. `?kind=accounts` for one kind, `?payload=false` without payloads. `deleted` is false, 404 or 410 |
+//! | `GET /_simulator/truth` | `{"organization_id","revision","at_ms","entities":{"accounts":{"<id>":{"version","deleted","payload"}},…}}`: the present state, one moment of it. `?kind=accounts` for one kind, `?payload=false` without payloads, `?generation=v2` with v2's. `deleted` is false, 404 or 410 |
 //! | `GET /_simulator/served` | JSON lines. The first: `{"log":{"first","next","dropped"}}`; then one per answer: `line` (gapless), `request`, `received_ms`, `answered_ms`, `method`, `path`, `query`, `status`, `auth`, `fault`, `token`, `next_token`, `kind`, `items` (`[[id, version],…]`). `?from=N` from line N on, `&max=N`. With a `fault` of `cut` or `truncate` the items were written but cannot have been read |
 //! | `GET /_simulator/requests` | `{"/v1/accounts":{"200":12},…}`: answers by route and status |
-//! | `GET`, `POST`, `DELETE /_simulator/faults` | list, add (one object or a list), clear. `{"route":"/v1/accounts","fault":"html","times":1}`; also `query` (text that must occur), `chance` (0 to 1), `after` (spares the first n), `retryAfter`, `slowMs` |
+//! | `GET`, `POST`, `DELETE /_simulator/faults` | list, add (one object or a list), clear. `{"route":"/v1/accounts","fault":"html","times":1}`; also `query` (text that must occur), `chance` (0 to 1), `after` (spares the first n), `retryAfter`, `slowMs`, `lag` (changes a `stale` answer is behind) |
+//! | `GET`, `POST`, `DELETE /_simulator/routes` | what each list answers, 200 if it is offered; switch lists off: `{"route":"/v1/transactions","status":410}`, a path or a beginning that ends in `*`, 404 unless told; back on: all, or `?route=` |
+//! | `POST /_simulator/hidden` | `{"kind":"transactions","ids":[…]}`: v2 does not know these; no ids: shows all again |
+//! | `DELETE /_simulator/tokens` | every bearer token given so far is refused from now on |
 //! | `GET /_simulator/{kind}/{id}` | the record, deleted or not |
 //! | `PATCH /_simulator/{kind}/{id}` | JSON merge patch (null removes a member); version + 1 |
 //! | `PUT /_simulator/{kind}/{id}` | puts the body exactly as it is, whatever JSON it may be |
@@ -36,10 +57,14 @@
 //! | `POST /_simulator/transactions` | books an entry; body optional: `{"accountId","amount"}`, minor units |
 //! | `POST /_simulator/transactions/{id}:reconcile`, `:unreconcile` | |
 //! | `POST /_simulator/external-payments` | a new one; body optional: `{"account": 0}` |
+//! | `POST /_simulator/direct-debits` | the same; `/{id}:advance` moves it one step on its way |
+//! | `POST /_simulator/pending-transactions` | reports an entry early; body optional: `{"account": 0, "amount": -500}`; `/{id}:book` books it |
 //! | `POST /_simulator/live?steps=N` | lets N things happen at once |
 //!
-//! `{kind}` is `accounts`, `third-parties`, `counterparties`, `transactions` or
-//! `external-payments`.
+//! `{kind}` is `accounts`, `third-parties`, `counterparties`, `transactions`,
+//! `external-payments`, `external-accounts`, `direct-debits`, `pending-transactions` or
+//! `balances`. Copies inside other records follow: an external account in its counterparty, a
+//! booked balance in its account.
 
 mod admin;
 mod auth;

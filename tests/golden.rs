@@ -22,15 +22,19 @@ use atlar_ingestor::map;
 use serde::Serialize;
 use serde_json::Value;
 
-use cases::{cases, parse};
+use cases::{Case, cases, parse};
 
 #[path = "golden/cases.rs"]
 mod cases;
 #[path = "golden/odd.rs"]
 mod odd;
+#[path = "golden/simulated.rs"]
+mod simulated;
 
-/// Cases per entity that the first generation must at least have.
-const CASES_MIN: usize = 10;
+/// Cases that each entity must at least have in each generation.
+const CASES_MIN: usize = 15;
+/// Cases that there must at least be in all.
+const CASES_TOTAL_MIN: usize = 300;
 
 /// What an expected file holds.
 #[derive(Serialize)]
@@ -72,15 +76,13 @@ fn every_file_belongs_to_a_case_and_every_entity_has_enough() {
     let (cases, orphans) = cases();
     assert_eq!(orphans, Vec::<PathBuf>::new());
     for entity in Entity::ALL {
-        let of = |generation| {
-            cases
-                .iter()
-                .filter(|case| (case.entity, case.generation) == (*entity, generation))
-                .count()
-        };
-        assert!(of(Generation::V1) >= CASES_MIN, "{entity}: {}", of(Generation::V1));
-        assert!(of(Generation::V2) >= 1, "{entity}");
+        for generation in Generation::ALL {
+            let of = |case: &&Case| (case.entity, case.generation) == (*entity, *generation);
+            let count = cases.iter().filter(of).count();
+            assert!(count >= CASES_MIN, "{entity} of {generation}: {count}");
+        }
     }
+    assert!(cases.len() >= CASES_TOTAL_MIN, "{}", cases.len());
 }
 
 /// An event as the ingestor would publish it.

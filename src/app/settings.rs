@@ -13,11 +13,12 @@ use crate::config::{self, Config, ExternalPaymentsSource, SecurityOptions};
 use crate::domain::Generation;
 use crate::failure::Failure;
 use crate::kafka;
-use crate::poll::driver::SourceChoice;
 use crate::poll::tree::{self, Narrowing};
 use crate::publish::Names;
 use crate::recover::Pinned;
 use crate::secret::SharedCredentials;
+
+pub use crate::poll::driver::SourceChoice;
 
 /// For one call to the registry. Registries answer in milliseconds; a slow one is a sick one.
 const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -31,12 +31,22 @@ const REPLICATION_WANTED: usize = 3;
 /// One thing that was, or would be, done.
 pub type Step = String;
 
-/// Does what is missing, and says what it did. With `dry_run` it says what it would do.
+/// What to do beyond what is missing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct How {
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// The same bank has a new address: let the workspace belong to the host of the settings.
+    pub new_host: bool,
+}
+
+/// Does what is missing, and says what it did.
 pub async fn setup(
     settings: &Settings,
     patience: &Patience,
-    dry_run: bool,
+    how: How,
 ) -> Result<Vec<Step>, Failure> {
+    let dry_run = how.dry_run;
     let mut steps = topics(settings, patience, dry_run).await?;
     steps.extend(schemas(settings, patience, dry_run).await?);
     if dry_run && steps.iter().any(|step| step.starts_with("create topic")) {
@@ -44,7 +54,7 @@ pub async fn setup(
         return Ok(steps);
     }
     let owned = settings.clone();
-    let genesis = tokio::task::spawn_blocking(move || genesis(&owned, dry_run)).await;
+    let genesis = tokio::task::spawn_blocking(move || genesis(&owned, how)).await;
     let genesis = genesis
         .map_err(|error| Failure::unexpected("setting up the workspace").because(error))??;
     steps.extend(genesis);
@@ -139,7 +149,7 @@ async fn schemas(
     Ok(steps)
 }
 
-fn genesis(settings: &Settings, dry_run: bool) -> Result<Vec<Step>, Failure> {
+fn genesis(settings: &Settings, how: How) -> Result<Vec<Step>, Failure> {
     let writer = Writer::new(
         settings.kafka.clone(),
         settings.pinned.group_id.clone(),
@@ -153,8 +163,29 @@ fn genesis(settings: &Settings, dry_run: bool) -> Result<Vec<Step>, Failure> {
         let (_, end) = admin.offsets(&state, 0).map_err(failure)?;
         match recover::read_genesis(&writer) {
             Ok(genesis) => {
-                let pinned = recover::check_pinned(&genesis, &settings.pinned);
-                return pinned.map(|()| Vec::new()).map_err(writer_failure);
+                recover::check_pinned(&genesis, &settings.pinned).map_err(writer_failure)?;
+                let on_record = recover::read_host(&writer).map_err(writer_failure)?;
+                let host = recover::check_host(&genesis, on_record.as_deref(), &settings.pinned);
+                let step = match host {
+                    Ok(()) => return Ok(Vec::new()),
+                    Err(Error::Host { ours, theirs }) if how.new_host => {
+                        format!("let the workspace belong to {ours} instead of {theirs}")
+                    }
+                    Err(error) => return Err(writer_failure(error)),
+                };
+                if how.dry_run {
+                    return Ok(vec![step]);
+                }
+                let host = Control::BaseUrlHost(settings.pinned.base_url_host.clone());
+                match write_first(settings, &writer.producers, &host, end) {
+                    Ok(true) => return Ok(vec![step]),
+                    Ok(false) => continue,
+                    Err(error) if error.is_transient() => {
+                        last = Some(error);
+                        continue;
+                    }
+                    Err(error) => return Err(failure(error)),
+                }
             }
             Err(Error::NotSetUp) => {}
             Err(error) => return Err(writer_failure(error)),
@@ -166,10 +197,10 @@ fn genesis(settings: &Settings, dry_run: bool) -> Result<Vec<Step>, Failure> {
             return Err(Failure::dependency(what, hint));
         }
         let step = "write genesis".to_owned();
-        if dry_run {
+        if how.dry_run {
             return Ok(vec![step]);
         }
-        match write_genesis(settings, &writer.producers, end) {
+        match write_first(settings, &writer.producers, &new_genesis(settings), end) {
             Ok(true) => return Ok(vec![step]),
             Ok(false) => {}
             // Another setup took the epoch, or the answer was lost: the log tells.
@@ -185,19 +216,24 @@ fn genesis(settings: &Settings, dry_run: bool) -> Result<Vec<Step>, Failure> {
     })
 }
 
-/// `false`: it did not land where it must, and was not committed.
-fn write_genesis(
-    settings: &Settings,
-    producers: &Producers,
-    end: i64,
-) -> Result<bool, kafka::Error> {
-    let control = Control::Genesis(Genesis {
+fn new_genesis(settings: &Settings) -> Control {
+    Control::Genesis(Genesis {
         id: entropy::identity(),
         created_ms: settings.clock.now_ms(),
         partitions: settings.names.pinned_partitions(settings.pinned.partitions),
         group_id: settings.pinned.group_id.clone(),
         base_url_host: settings.pinned.base_url_host.clone(),
-    });
+    })
+}
+
+/// Commits a record of the workspace itself at `end`. `false`: it did not land there, because
+/// somebody else has written since, and was not committed.
+fn write_first(
+    settings: &Settings,
+    producers: &Producers,
+    control: &Control,
+    end: i64,
+) -> Result<bool, kafka::Error> {
     let (key, value) = (control.key(), control.value());
     let deadline = Instant::now() + GENESIS_TIMEOUT;
     let producer = producers.take()?;

@@ -52,6 +52,24 @@ pub enum Ended {
     Listed,
 }
 
+/// The thread of the writer, or of what stands in for it in a dry run.
+async fn start_writer(
+    settings: &Settings,
+    mode: Mode,
+    patience: &Patience,
+) -> Result<WriterThread, Failure> {
+    let (kafka, group_id) = (settings.kafka.clone(), settings.pinned.group_id.clone());
+    let names = settings.names.clone();
+    let writer = match mode {
+        Mode::DryRun(print) => WriterThread::start(DryRun::new(kafka, group_id, names, print)),
+        Mode::Forever | Mode::Once => {
+            preflight::check_topics(settings, patience).await?;
+            Writer::new(kafka, group_id, names).and_then(WriterThread::start)
+        }
+    };
+    writer.map_err(|error| Failure::unexpected("cannot start a thread").because(error))
+}
+
 /// Runs a workspace until it is stopped, done, or cannot go on. It takes the `orders` of others
 /// while it runs.
 pub async fn run(
@@ -66,25 +84,7 @@ pub async fn run(
     let forever = matches!(mode, Mode::Forever);
     let patience = Patience { patient: forever, stop: stop.clone(), status: Some(status.clone()) };
     let dry_run = matches!(mode, Mode::DryRun(_));
-    let writer = match mode {
-        Mode::DryRun(print) => WriterThread::start(DryRun::new(
-            settings.kafka.clone(),
-            settings.pinned.group_id.clone(),
-            settings.names.clone(),
-            print,
-        )),
-        Mode::Forever | Mode::Once => {
-            preflight::check_topics(settings, &patience).await?;
-            Writer::new(
-                settings.kafka.clone(),
-                settings.pinned.group_id.clone(),
-                settings.names.clone(),
-            )
-            .and_then(WriterThread::start)
-        }
-    };
-    let writer =
-        writer.map_err(|error| Failure::unexpected("cannot start a thread").because(error))?;
+    let writer = start_writer(settings, mode, &patience).await?;
     let press = if dry_run {
         preflight::unregistered_press(settings)?
     } else {

@@ -65,10 +65,19 @@ impl Server {
     pub async fn start(
         answer: impl Fn(usize, &Seen) -> Response + Send + Sync + 'static,
     ) -> Server {
+        Server::start_held(&watch::Sender::new(usize::MAX), answer).await
+    }
+
+    /// The same, but a request is answered only when its number is below that in `free`.
+    pub async fn start_held(
+        free: &watch::Sender<usize>,
+        answer: impl Fn(usize, &Seen) -> Response + Send + Sync + 'static,
+    ) -> Server {
+        let free = free.subscribe();
         let (sender, seen) = watch::channel(Vec::new());
         let shared = Arc::new((sender, answer));
         let answer = move |request: Request| {
-            let shared = Arc::clone(&shared);
+            let (shared, mut free) = (Arc::clone(&shared), free.clone());
             async move {
                 let (sender, answer) = &*shared;
                 let (head, body) = request.into_parts();
@@ -82,6 +91,8 @@ impl Server {
                 };
                 sender.send_modify(|all| all.push(seen.clone()));
                 let number = sender.borrow().len() - 1;
+                // An error says that nothing is held any more.
+                let _ = free.wait_for(|free| number < *free).await;
                 answer(number, &seen)
             }
         };

@@ -9,15 +9,14 @@ use tracing::Instrument as _;
 
 use super::connectors::Hosted;
 use super::{ConfigArgs, Context, values};
-use crate::app::Mode;
 use crate::app::connectors::{self, ConnectorFile, Planned};
 use crate::app::host::{self, Host};
 use crate::app::workspace::{self, Ended};
+use crate::app::{Commands, Mode};
 use crate::clock::Clock;
 use crate::config::{Config, Deployment, Needs, SecretSource};
 use crate::failure::{ExitCode, Failure};
 use crate::http::{self, connectors::Connectors};
-use crate::ingest::Commands;
 use crate::secret::Secret;
 use crate::status::{Board, Status};
 use crate::supervise::{Fatal, Group, Signal, Signals};

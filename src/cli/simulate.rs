@@ -4,10 +4,11 @@ use super::{Context, Output, values};
 use crate::clock::Clock;
 use crate::config::SecretSource;
 use crate::failure::Failure;
-use crate::simulator::{Faults, Options, Simulator};
+use crate::simulator::{Error, Faults, Generations, Options, Schemes, Simulator, Traps};
 use crate::supervise::Signals;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The access key that the simulator takes unless it is told another.
 pub const DEMO_ACCESS_KEY: &str = "demo-access-key";
@@ -15,10 +16,27 @@ pub const DEMO_ACCESS_KEY: &str = "demo-access-key";
 /// The secret that belongs to it. Public, like the simulator's data.
 pub const DEMO_SECRET: &str = "demo-secret";
 
+/// A generation of the API.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Generation {
+    V1,
+    V2,
+}
+
+/// A way to show who is asking.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Auth {
+    Any,
+    Basic,
+    Hmac,
+    Oauth2,
+}
+
 /// The flags of `simulate`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Credentials: accessKey \"demo-access-key\", secret \"demo-secret\", \
-    unless files say otherwise.\nTruth for checkers: GET /_simulator/truth and /_simulator/served.")]
+    unless files say otherwise.\nTruth for checkers: GET /_simulator/truth and /_simulator/served.\n\
+    Switches while it runs: /_simulator/faults, /_simulator/routes, /_simulator/hidden.")]
 pub struct Args {
     /// Address to serve on.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090",
@@ -47,6 +65,30 @@ pub struct Args {
     #[arg(long = "fault", value_name = "FAULT=SHARE", value_parser = values::fault)]
     pub faults: Vec<values::FaultShare>,
 
+    /// Serve one generation of the API only.
+    #[arg(long, value_name = "GENERATION")]
+    pub only: Option<Generation>,
+
+    /// Answer 404 on a list, for example /v1/external-payments; can be repeated.
+    #[arg(long, value_name = "PATH")]
+    pub not_offered: Vec<String>,
+
+    /// The credentials to take.
+    #[arg(long, value_name = "SCHEME", default_value = "any")]
+    pub auth: Auth,
+
+    /// How long a bearer token lives.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = values::duration)]
+    pub token_life: Duration,
+
+    /// Full pages and tidy records: none of the habits that mislead a naive reader.
+    #[arg(long)]
+    pub tidy: bool,
+
+    /// Some entries have amounts at the edges of 64 bits.
+    #[arg(long)]
+    pub extreme_amounts: bool,
+
     /// File with the access key to take.
     #[arg(long, value_name = "FILE", requires = "secret_file")]
     pub access_key_file: Option<PathBuf>,
@@ -62,10 +104,17 @@ pub async fn execute(args: Args, context: &Context) -> Result<(), Failure> {
     let listener = super::bind(args.listen).await?;
     let mut signals = Signals::listen()
         .map_err(|error| Failure::unexpected("cannot listen for signals").because(error))?;
-    let simulator =
-        Simulator::start(listener, options, Clock::system()).await.map_err(|error| {
-            Failure::dependency("the simulator did not start", "see the cause").because(error)
-        })?;
+    let simulator = Simulator::start(listener, options, Clock::system()).await.map_err(
+        |error| match error {
+            Error::Offered(unknown) => {
+                let hint = "a path as in the routes of `GET /_simulator/routes`";
+                Failure::usage(format!("--not-offered: {unknown}"), hint)
+            }
+            other => {
+                Failure::dependency("the simulator did not start", "see the cause").because(other)
+            }
+        },
+    )?;
     let url = format!("http://{}", simulator.addr());
     let text = match context.output {
         Output::Json => format!("{}\n", serde_json::json!({ "base_url": url, "seed": args.seed })),
@@ -102,7 +151,22 @@ fn options(args: &Args) -> Result<Options, Failure> {
         accounts: usize::try_from(args.accounts).unwrap_or(usize::MAX),
         transactions_per_account: usize::try_from(args.transactions).unwrap_or(usize::MAX),
         rate_per_second: args.rate.per_second,
+        schemes: match args.auth {
+            Auth::Any => Schemes::Any,
+            Auth::Basic => Schemes::BasicOnly,
+            Auth::Hmac => Schemes::HmacOnly,
+            Auth::Oauth2 => Schemes::OAuthOnly,
+        },
+        token_life_ms: u64::try_from(args.token_life.as_millis()).unwrap_or(u64::MAX),
+        generations: match args.only {
+            None => Generations::Both,
+            Some(Generation::V1) => Generations::V1Only,
+            Some(Generation::V2) => Generations::V2Only,
+        },
+        not_offered: args.not_offered.clone(),
+        extreme_amounts: args.extreme_amounts,
         faults,
+        traps: if args.tidy { Traps::none() } else { Traps::all() },
         ..Options::new(access_key, secret)
     })
 }

@@ -5,7 +5,9 @@
 //! compared; only what is new or changed is mapped and encoded ([`emit`]). What a listing says as a
 //! whole is in [`streams`].
 
+mod aside;
 mod emit;
+mod inside;
 mod organization;
 pub mod streams;
 
@@ -16,7 +18,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::SeenPage;
@@ -133,13 +134,6 @@ struct Peek<'a> {
     id: Option<Cow<'a, str>>,
 }
 
-/// The text of an embedded balance, as received.
-#[derive(Deserialize)]
-struct Embedding<'a> {
-    #[serde(borrow)]
-    balance: Option<&'a RawValue>,
-}
-
 impl Judge {
     pub fn new(view: View, rules: Rules, short_cut_seed: u64) -> Judge {
         Judge {
@@ -196,29 +190,6 @@ impl Judge {
             self.building.push_control(fact);
         }
         observed.tallies.push((page.stream.name.clone(), tally));
-        Ok(observed)
-    }
-
-    /// Judges what was set aside, now that `published` is known: what the entity's last event says.
-    pub fn resolve(
-        &mut self,
-        page: &SeenPage,
-        aside: &Aside,
-        published: &Record,
-        observed_ms: i64,
-    ) -> Result<Observed, Refusal> {
-        let (mut observed, mut tally) = (Observed::default(), Tally::default());
-        let item = Item {
-            stream: &aside.stream,
-            entity: aside.entity,
-            bytes: aside.item.clone(),
-            home: aside.home.clone(),
-            requested_at: page.requested_at,
-            received_ms: page.received_ms,
-            observed_ms,
-        };
-        self.judge(&item, Some(published), &mut tally, &mut observed)?;
-        observed.tallies.push((aside.stream.name.clone(), tally));
         Ok(observed)
     }
 
@@ -374,67 +345,6 @@ impl Judge {
                 None => self.set_aside(found, tally, observed),
             },
         }
-    }
-
-    /// Its last event must be read before it can be judged.
-    fn set_aside(&mut self, found: &Found<'_>, tally: &mut Tally, observed: &mut Observed) {
-        let entry = self.view.index.get(found.key).filter(|_| !self.is_pending(found.key));
-        let Some((change_no, location)) = entry.and_then(|e| Some((e.change_no, e.event?))) else {
-            // A change of it is under way: the next listing decides.
-            tally.crossed += 1;
-            return;
-        };
-        // It is counted when it is judged.
-        observed.aside.push(Aside {
-            stream: found.item.stream.clone(),
-            entity: found.item.entity,
-            item: found.item.bytes.clone(),
-            home: found.item.home.clone(),
-            change_no,
-            location,
-        });
-    }
-
-    /// The records that come inside this one, as a stream of their own.
-    fn observe_inside(
-        &mut self,
-        item: &Item<'_>,
-        account: &Json<'_>,
-        account_id: &str,
-        organization_id: Option<&str>,
-        observed: &mut Observed,
-    ) -> Result<(), Refusal> {
-        for stream in tree::inside(item.stream.branch.name, item.stream.generation) {
-            let Some(entity) = stream.branch.entity else { continue };
-            let known = self.decisions.generation(&stream.name);
-            if known.is_some_and(|known| known != stream.generation)
-                || map::embedded_balance(account).is_none()
-            {
-                continue;
-            }
-            let Ok(Embedding { balance: Some(text) }) = serde_json::from_slice(&item.bytes) else {
-                continue;
-            };
-            self.decide(&stream);
-            *self.inside_listed.entry(stream.name.clone()).or_default() += 1;
-            let home = Home {
-                account_id: account_id.to_owned(),
-                organization_id: organization_id.map(str::to_owned),
-            };
-            let inner = Item {
-                stream: &stream,
-                entity,
-                bytes: item.bytes.slice_ref(text.get().as_bytes()),
-                home: Some(home),
-                requested_at: item.requested_at,
-                received_ms: item.received_ms,
-                observed_ms: item.observed_ms,
-            };
-            let mut tally = Tally { seen: 1, ..Tally::default() };
-            self.judge(&inner, None, &mut tally, observed)?;
-            observed.tallies.push((stream.name.clone(), tally));
-        }
-        Ok(())
     }
 
     /// Hash of the bytes, bound to the join facts they are judged with.

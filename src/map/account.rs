@@ -29,6 +29,7 @@ fields! {
 }
 
 const ACCOUNT_TYPE: Field = Field::both("metadata.account_type", &["accountType", "type"]);
+pub(super) const SENT: &[Field] = &[ACCOUNT_TYPE];
 
 pub(super) fn map(
     reader: &mut Reader<'_, '_>,

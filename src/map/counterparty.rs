@@ -1,6 +1,6 @@
 //! Counterparties with their bank accounts: `/v1/counterparties`, `/payments/v2/counterparties`.
 
-use crate::domain::Counterparty;
+use crate::domain::{Counterparty, Identifier};
 use crate::json::Json;
 
 use super::external_account;
@@ -34,7 +34,15 @@ fields! {
     EXTERNAL_METADATA = "external_metadata" v1 ["externalMetadata"] v2 ["metadata"];
 }
 
-const ROUTING_NUMBER: Field = Field::both("metadata.routing_number", &["routingNumber"]);
+const ROUTING_NUMBER: Field = Field::new(
+    "metadata.routing_number",
+    &["externalAccounts[0].routingNumber", "routingNumber"],
+    &["accounts[0].routingNumber", "routingNumber"],
+);
+pub(super) const SENT: &[Field] = &[ROUTING_NUMBER];
+
+/// Types of national account numbers.
+const NATIONAL: &[&str] = &["BBAN", "ACCOUNT_NUMBER", "NUMBER"];
 
 pub(super) fn map(
     reader: &mut Reader<'_, '_>,
@@ -69,8 +77,7 @@ pub(super) fn map(
         metadata: Default::default(),
         raw,
     };
-    let first = accounts.first().and_then(|account| account.get("routingNumber").text());
-    let sent = first.map(str::to_owned).or_else(|| reader.text(&ROUTING_NUMBER));
+    let sent = reader.text(&ROUTING_NUMBER);
     counterparty.metadata = metadata(&counterparty, sent.as_deref());
     Ok(counterparty)
 }
@@ -82,10 +89,14 @@ fn metadata(
 ) -> std::collections::BTreeMap<String, String> {
     let first = counterparty.external_accounts.first();
     let numbers = first.map_or(&[][..], |account| &account.identifiers);
-    let iban = numbers.iter().find(|entry| entry.kind.as_deref() == Some("IBAN"));
-    let number = iban
-        .and_then(|iban| iban.number.as_deref())
-        .or_else(|| numbers.iter().find_map(|entry| entry.number.as_deref()));
+    let number = |kinds: &[&str]| {
+        let of_kind = |entry: &&Identifier| {
+            kinds.is_empty() || entry.kind.as_deref().is_some_and(|kind| kinds.contains(&kind))
+        };
+        numbers.iter().filter(of_kind).find_map(|entry| entry.number.as_deref())
+    };
+    // A giro number or a wallet stands in where there is nothing better.
+    let number = number(&["IBAN"]).or_else(|| number(NATIONAL)).or_else(|| number(&[]));
     let routing = first.and_then(|account| {
         account.routing.iter().find(|entry| entry.kind.as_deref() != Some("BIC"))
     });

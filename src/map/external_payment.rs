@@ -8,7 +8,7 @@ use crate::json::Json;
 
 use super::field::{Field, Reader};
 use super::metadata::Metadata;
-use super::payment::{RECONCILIATION_STATUSES, REMITTANCE_TYPES, known_status};
+use super::payment::{RECONCILIATION_STATUSES, REMITTANCE_TYPES, known_status, transaction_type};
 use super::{Error, Joined, party};
 
 fields! {
@@ -31,10 +31,18 @@ fields! {
     EXTERNAL_METADATA = "external_metadata" v1 ["externalMetadata"] v2 ["metadata"];
 }
 
-const BANK_REFERENCE: Field = Field::both("metadata.bank_reference", &["bankReference"]);
-const END_TO_END_ID: Field = Field::both("metadata.bank_reference", &["references.endToEndId"]);
+const BANK_REFERENCE: Field =
+    Field::both("metadata.bank_reference", &["bankReference", "references.endToEndId"]);
 const DIRECTION: Field = Field::both("metadata.direction", &["direction"]);
-const HOLDER: Field = Field::both("counterparty.name", &["sourceHolder.legalName"]);
+const DOMAIN: Field = Field::new("metadata.transaction_type", &[], &["bankTransactionCode.domain"]);
+const FAMILY: Field = Field::new("metadata.transaction_type", &[], &["bankTransactionCode.family"]);
+const SUBFAMILY: Field =
+    Field::new("metadata.transaction_type", &[], &["bankTransactionCode.subfamily"]);
+const PROPRIETARY_CODE: Field =
+    Field::new("metadata.transaction_type", &[], &["bankTransactionCode.proprietary.code"]);
+const HOLDER: Field = Field::new("counterparty.name", &[], &["sourceHolder.legalName"]);
+pub(super) const SENT: &[Field] =
+    &[BANK_REFERENCE, DIRECTION, DOMAIN, FAMILY, SUBFAMILY, PROPRIETARY_CODE, HOLDER];
 
 pub(super) fn map(
     reader: &mut Reader<'_, '_>,
@@ -79,12 +87,15 @@ fn metadata(
     reader: &mut Reader<'_, '_>,
     payment: &ExternalPayment,
 ) -> std::collections::BTreeMap<String, String> {
-    let bank_reference = reader.text(&BANK_REFERENCE).or_else(|| reader.text(&END_TO_END_ID));
+    let bank_reference = reader.text(&BANK_REFERENCE);
+    let code = [&DOMAIN, &FAMILY, &SUBFAMILY].map(|field| reader.text(field));
+    let code = transaction_type(&code, reader.text(&PROPRIETARY_CODE));
     let minor_units = payment.amount.as_ref().and_then(|amount| amount.minor_units);
     let derived = minor_units.map(|units| if units >= 0 { "CREDIT" } else { "DEBIT" });
     let direction = reader.text(&DIRECTION).or_else(|| party::owned(derived));
     Metadata::default()
         .put("transaction_id", Some(&payment.id))
+        .put("transaction_type", code.as_deref())
         .put("bank_reference", bank_reference.as_deref().or(payment.mandate_reference.as_deref()))
         .put("remittance_information_unstructured", payment.remittance_information.as_deref())
         .put("direction", direction.as_deref())

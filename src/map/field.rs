@@ -34,7 +34,8 @@ impl Field {
         Field { name, v1, v2 }
     }
 
-    fn paths(&self, generation: Generation) -> &'static [&'static str] {
+    /// The members of one generation.
+    pub fn paths(&self, generation: Generation) -> &'static [&'static str] {
         match generation {
             Generation::V1 => self.v1,
             Generation::V2 => self.v2,
@@ -100,10 +101,10 @@ impl<'r, 'j> Reader<'r, 'j> {
         Reader { record, generation, notes: Vec::new() }
     }
 
-    /// The oddities, each once.
-    pub fn into_notes(self) -> Vec<Note> {
-        let mut seen = Vec::with_capacity(self.notes.len());
-        for note in self.notes {
+    /// The oddities and `others`, each once.
+    pub fn into_notes(self, others: Vec<Note>) -> Vec<Note> {
+        let mut seen = Vec::new();
+        for note in self.notes.into_iter().chain(others) {
             if !seen.contains(&note) {
                 seen.push(note);
             }

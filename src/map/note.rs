@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// One oddity. Holds field names, currency codes and enum words: never a name, number or amount.
+/// One oddity. Holds names of fields and members, currency codes and enum words: never a person's
+/// name, a number or an amount.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Note {
     /// ISO 4217 knows no decimals for the code; those of `stringValue` were taken.
@@ -12,6 +13,8 @@ pub enum Note {
     AmountDisagrees { field: &'static str, currency: String },
     /// An enum value that no documentation we know of names; it was published as sent.
     UnknownValue { field: &'static str, value: String },
+    /// A member, by its dotted path, that no documentation we know of names; `raw` has it.
+    UnknownField { field: String },
     /// A member of another JSON type, or a text of another form, than documented; it was read as
     /// nothing.
     Unreadable { field: &'static str },
@@ -24,6 +27,7 @@ impl Note {
             Note::UnknownCurrency { .. } => "unknown-currency",
             Note::AmountDisagrees { .. } => "amount-disagrees",
             Note::UnknownValue { .. } => "unknown-value",
+            Note::UnknownField { .. } => "unknown-field",
             Note::Unreadable { .. } => "unreadable",
         }
     }
@@ -38,6 +42,11 @@ impl Note {
 
     pub(super) fn unknown_value(field: &'static str, value: &str) -> Note {
         Note::UnknownValue { field, value: word(value) }
+    }
+
+    pub(super) fn unknown_field(path: &[String]) -> Note {
+        let words: Vec<String> = path.iter().map(|name| word(name)).collect();
+        Note::UnknownField { field: words.join(".") }
     }
 }
 
@@ -67,6 +76,7 @@ impl fmt::Display for Note {
                 )
             }
             Note::UnknownValue { field, value } => write!(f, "{field}: unknown value {value:?}"),
+            Note::UnknownField { field } => write!(f, "{field}: not documented, kept in raw only"),
             Note::Unreadable { field } => write!(f, "{field}: not of the documented form"),
         }
     }

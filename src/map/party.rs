@@ -56,11 +56,18 @@ fn identifier(item: &Json<'_>, notes: &mut Vec<Note>) -> Option<Identifier> {
     if let Some(kind) = kind.filter(|kind| !IDENTIFIER_TYPES.contains(kind)) {
         notes.push(Note::unknown_value("identifiers.type", kind));
     }
+    let mut text = |name: &str, field| {
+        let value = item.get(name);
+        if value.text().is_none() && !value.is_nothing() {
+            notes.push(Note::Unreadable { field });
+        }
+        owned(value.text())
+    };
     let identifier = Identifier {
-        kind: owned(kind),
-        market: owned(item.get("market").text()),
-        number: owned(item.get("number").text()),
-        holder_name: owned(item.get("holderName").text()),
+        kind: text("type", "identifiers.type"),
+        market: text("market", "identifiers.market"),
+        number: text("number", "identifiers.number"),
+        holder_name: text("holderName", "identifiers.holder_name"),
     };
     (identifier != Identifier::default()).then_some(identifier)
 }

@@ -38,7 +38,7 @@ fields! {
     SOURCE_CURRENCY = "exchange_source_currency" v1 ["characteristics.currencyExchange.sourceCurrency"] v2 ["currencyExchange.sourceCurrency"];
     TARGET_CURRENCY = "exchange_target_currency" v1 ["characteristics.currencyExchange.targetCurrency"] v2 ["currencyExchange.targetCurrency"];
     UNIT_CURRENCY = "exchange_unit_currency" v1 ["characteristics.currencyExchange.unitCurrency"] v2 ["currencyExchange.unitCurrency"];
-    VIRTUAL_ACCOUNT = "virtual_account" v1 ["characteristics.virtualAccount.rawIdentifier", "characteristics.virtualAccount.identifier.number"] v2 ["virtualAccount.rawIdentifier", "virtualAccount.identifier.number"];
+    VIRTUAL_ACCOUNT = "virtual_account" v1 ["characteristics.virtualAccount.rawIdentifier", "characteristics.virtualAccount.identifier.number"] v2 ["virtualAccount.rawIdentifier", "virtualAccount.identifier.number", "virtualAccount.identifiers[0].number"];
     RECONCILIATION_STATUS = "reconciliation_status" v1 ["reconciliation.status"] v2 ["reconciliationStatus"];
     RECONCILED_TYPE = "reconciled_with_type" v1 ["reconciliation.transactableType"] v2 ["attachedTransactables[0].type"];
     RECONCILED_ID = "reconciled_with_id" v1 ["reconciliation.transactableId"] v2 ["attachedTransactables[0].id"];
@@ -49,6 +49,7 @@ fields! {
 }
 
 const BANK_REFERENCE: Field = Field::both("metadata.bank_reference", &["bankReference"]);
+pub(super) const SENT: &[Field] = &[BANK_REFERENCE];
 const KINDS: &[&str] = &["PAY-IN", "PAYOUT", "TRANSFER"];
 const DIRECTIONS: &[&str] = &["CREDIT", "DEBIT"];
 pub(super) const REMITTANCE_TYPES: &[&str] = &["UNSTRUCTURED", "STRUCTURED", "OCR"];
@@ -142,18 +143,25 @@ pub(super) fn known_status(reader: &mut Reader<'_, '_>, raw: Option<&str>) -> &'
     known
 }
 
+/// The bank transaction code, `PMNT/RCDT/ESCT`, else the bank's own code.
+pub(super) fn transaction_type(
+    code: &[Option<String>; 3],
+    proprietary: Option<String>,
+) -> Option<String> {
+    let parts: Vec<&str> = code.iter().filter_map(Option::as_deref).collect();
+    if parts.is_empty() { proprietary } else { Some(parts.join("/")) }
+}
+
 fn metadata(
     payment: &Payment,
     bank_reference: Option<&str>,
 ) -> std::collections::BTreeMap<String, String> {
     let code = [
-        &payment.bank_transaction_domain,
-        &payment.bank_transaction_family,
-        &payment.bank_transaction_subfamily,
+        payment.bank_transaction_domain.clone(),
+        payment.bank_transaction_family.clone(),
+        payment.bank_transaction_subfamily.clone(),
     ];
-    let code: Vec<&str> = code.into_iter().filter_map(|part| part.as_deref()).collect();
-    let code =
-        if code.is_empty() { payment.proprietary_code.clone() } else { Some(code.join("/")) };
+    let code = transaction_type(&code, payment.proprietary_code.clone());
     Metadata::default()
         .put("transaction_id", Some(&payment.id))
         .put("transaction_type", code.as_deref())

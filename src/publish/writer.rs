@@ -51,6 +51,9 @@ pub enum Error {
     /// What genesis pins differs from the configuration.
     #[error("{0}")]
     Pinned(String),
+    /// The API's host differs: another company's data, or the same bank at a new address.
+    #[error("the host of baseUrl is {ours}, but this workspace was set up with {theirs}")]
+    Host { ours: String, theirs: String },
     /// The deployment's group differs: somebody else's workspace, or a mistake.
     #[error("{0}")]
     PinnedGroup(String),
@@ -73,6 +76,10 @@ impl Error {
             }
             Error::NotReadBack { .. } => "nothing was lost; it is diffed and published again",
             Error::NotSetUp => "run `atlar-ingestor setup` once",
+            Error::Host { .. } => {
+                "another company needs another kafka.topicPrefix; the same one at a new address \
+                 needs `atlar-ingestor setup --base-url URL` once"
+            }
             Error::Pinned(_) | Error::PinnedGroup(_) => {
                 "use the value the workspace was set up with, or another kafka.topicPrefix"
             }
@@ -91,6 +98,7 @@ impl Error {
             | Error::NotSetUp
             | Error::Pinned(_)
             | Error::PinnedGroup(_)
+            | Error::Host { .. }
             | Error::Torn { .. }
             | Error::HistoryGone { .. } => false,
         }

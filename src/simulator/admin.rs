@@ -1,5 +1,7 @@
 //! The simulator's own routes under `/_simulator`; the parent's documentation lists them.
 
+mod switches;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -14,10 +16,9 @@ use futures::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::fault::Fault;
 use super::record::{Gone, Kind};
 use super::world::World;
-use super::{EditError, Shared, locked, read};
+use super::{EditError, Shared, locked, read, v2};
 
 /// So many lines of the served log are copied at a time.
 const LINES_AT_ONCE: usize = 500;
@@ -53,15 +54,16 @@ impl From<EditError> for Refused {
 }
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
-    Router::new()
+    switches::routes()
         .route("/truth", get(truth))
         .route("/served", get(served))
         .route("/requests", get(requests))
-        .route("/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/live", post(live))
         .route("/transactions", post(create_transaction))
+        .route("/pending-transactions", post(create_pending_transaction))
+        .route("/direct-debits", post(create_direct_debit))
         .route("/external-payments", post(create_external_payment))
-        .route("/{kind}/{id}", get(show).patch(patch).put(put).delete(delete).post(act))
+        .route("/{kind}/{id}", get(show).patch(patch).put(put).delete(remove).post(act))
 }
 
 #[derive(Deserialize)]
@@ -69,6 +71,7 @@ struct TruthQuery {
     kind: Option<String>,
     #[serde(default = "yes")]
     payload: bool,
+    generation: Option<String>,
 }
 
 fn yes() -> bool {
@@ -78,6 +81,11 @@ fn yes() -> bool {
 /// One moment of the world. Records are shared, not copied, so that it is cheap to hold the lock.
 async fn truth(State(shared): State<Arc<Shared>>, Query(query): Query<TruthQuery>) -> Answered {
     let only = query.kind.as_deref().map(kind_of).transpose()?;
+    let in_v2 = match query.generation.as_deref() {
+        None | Some("v1") => false,
+        Some("v2") => true,
+        Some(_) => return Err(bad("generation must be v1 or v2")),
+    };
     let bank = read(&shared.bank);
     let head = json!({
         "organization_id": bank.settings.organization_id,
@@ -97,7 +105,10 @@ async fn truth(State(shared): State<Arc<Shared>>, Query(query): Query<TruthQuery
                 id: record.id.clone(),
                 version: record.version,
                 gone: record.gone,
-                payload: query.payload.then(|| record.v1.clone()),
+                payload: query.payload.then(|| match in_v2 {
+                    true => v2::form(&bank, kind, record),
+                    false => record.v1.clone(),
+                }),
             });
         }
         pieces.push(Piece::Text("}".to_owned()));
@@ -188,40 +199,6 @@ async fn requests(State(shared): State<Arc<Shared>>) -> Response<Body> {
     good(&Value::Object(routes))
 }
 
-async fn faults(State(shared): State<Arc<Shared>>) -> Response<Body> {
-    let listed = locked(&shared.faults).list();
-    let listed: Vec<_> =
-        listed.into_iter().map(|(fault, done)| json!({ "rule": fault, "struck": done })).collect();
-    good(&Value::Array(listed))
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    Many(Vec<Value>),
-    One(Value),
-}
-
-async fn add_faults(State(shared): State<Arc<Shared>>, Json(given): Json<OneOrMany>) -> Answered {
-    let given = match given {
-        OneOrMany::Many(many) => many,
-        OneOrMany::One(one) => vec![one],
-    };
-    let read: Result<Vec<Fault>, _> = given.into_iter().map(serde_json::from_value).collect();
-    let faults = read.map_err(bad)?;
-    if faults.iter().any(|fault| !(0.0..=1.0).contains(&fault.chance)) {
-        return Err(bad("chance must be from 0 to 1"));
-    }
-    let added = faults.len();
-    locked(&shared.faults).add(faults);
-    Ok(good(&json!({ "added": added })))
-}
-
-async fn clear_faults(State(shared): State<Arc<Shared>>) -> Response<Body> {
-    locked(&shared.faults).clear();
-    good(&json!({}))
-}
-
 #[derive(Deserialize)]
 struct LiveQuery {
     #[serde(default = "one")]
@@ -252,15 +229,38 @@ async fn create_transaction(State(shared): State<Arc<Shared>>, body: Bytes) -> A
     shown(&world, Kind::Transaction, &id)
 }
 
+/// A record on the nth account.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewExternalPayment {
+struct NewOnAccount {
     #[serde(default)]
     account: usize,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPendingTransaction {
+    #[serde(default)]
+    account: usize,
+    amount: Option<i64>,
+}
+
+async fn create_pending_transaction(State(shared): State<Arc<Shared>>, body: Bytes) -> Answered {
+    let wanted: NewPendingTransaction = optional(&body)?;
+    let world = World(shared);
+    let id = world.create_pending_transaction(wanted.account, wanted.amount)?;
+    shown(&world, Kind::PendingTransaction, &id)
+}
+
+async fn create_direct_debit(State(shared): State<Arc<Shared>>, body: Bytes) -> Answered {
+    let wanted: NewOnAccount = optional(&body)?;
+    let world = World(shared);
+    let id = world.create_direct_debit(wanted.account)?;
+    shown(&world, Kind::DirectDebit, &id)
+}
+
 async fn create_external_payment(State(shared): State<Arc<Shared>>, body: Bytes) -> Answered {
-    let wanted: NewExternalPayment = optional(&body)?;
+    let wanted: NewOnAccount = optional(&body)?;
     let world = World(shared);
     let id = world.create_external_payment(wanted.account)?;
     shown(&world, Kind::ExternalPayment, &id)
@@ -294,7 +294,7 @@ struct DeleteQuery {
     status: Option<u16>,
 }
 
-async fn delete(
+async fn remove(
     State(shared): State<Arc<Shared>>,
     Path((kind, id)): Named,
     Query(query): Query<DeleteQuery>,
@@ -316,6 +316,11 @@ async fn act(State(shared): State<Arc<Shared>>, Path((kind, target)): Named) -> 
     match (kind, verb) {
         (Kind::Transaction, "reconcile") => world.reconcile(id),
         (Kind::Transaction, "unreconcile") => world.unreconcile(id),
+        (Kind::DirectDebit, "advance") => world.advance_direct_debit(id).map(|_| ()),
+        (Kind::PendingTransaction, "book") => {
+            let booked = world.book_pending_transaction(id)?;
+            return shown(&world, Kind::Transaction, &booked);
+        }
         (_, "restore") => world.restore(kind, id),
         _ => return Err(missing("no such action")),
     }?;

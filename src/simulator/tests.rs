@@ -1,9 +1,13 @@
 //! The simulator over real sockets, as a client and a checker see it.
 
 mod answers;
+mod early;
 mod edits;
 mod faults;
+mod generations;
+mod oauth;
 mod paging;
+mod switches;
 
 use reqwest::{Client, Response};
 use serde_json::Value;

@@ -134,6 +134,27 @@ async fn what_genesis_pins_is_refused_before_anything_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_same_bank_at_a_new_address_needs_one_setup() {
+    let workspace = Workspace::small("setup-host").await;
+    let total = workspace.bank.truth().len() as u64;
+    assert_eq!(workspace.once(&[]).await.ended_with(0).published(), total);
+    let port = workspace.bank.url().rsplit_once(':').unwrap().1.to_owned();
+    let url = format!("http://localhost:{port}");
+    let new = ["--set".to_owned(), format!("baseUrl={url}")];
+    let new: Vec<&str> = new.iter().map(String::as_str).collect();
+    let refused = workspace.once(&new).await.ended_with(4);
+    refused.saying(&["set up with 127.0.0.1", "setup --base-url"]);
+    let planned = workspace.setup(&["--base-url", &url, "--dry-run"]).await.ended_with(0);
+    assert!(planned.stdout.contains("belong to localhost instead of 127.0.0.1"), "{planned}");
+    workspace.once(&new).await.ended_with(4);
+    workspace.setup(&["--base-url", &url]).await.ended_with(0);
+    let again = workspace.setup(&["--base-url", &url]).await.ended_with(0);
+    assert!(again.stdout.contains("nothing to do"), "{again}");
+    assert_eq!(workspace.once(&new).await.ended_with(0).published(), 0);
+    workspace.once(&[]).await.ended_with(4).saying(&["set up with localhost"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_schema_that_is_missing_or_another_ends_in_7() {
     let workspace = Workspace::small("setup-schema").await;
     let client = registry_client();

@@ -34,6 +34,15 @@ pub struct Surroundings {
 
 impl Case {
     pub fn map_text(&self, text: &str) -> Result<Mapped, map::Error> {
+        self.map_parsed(&parse(text), Some(text))
+    }
+
+    /// Maps a record of which the text is not at hand.
+    pub fn map_json(&self, record: &Json<'_>) -> Result<Mapped, map::Error> {
+        self.map_parsed(record, None)
+    }
+
+    fn map_parsed(&self, record: &Json<'_>, raw: Option<&str>) -> Result<Mapped, map::Error> {
         let joined = Joined {
             bank_name: self.surroundings.bank_name.as_deref(),
             own_counterparty: self.surroundings.own_counterparty,
@@ -42,8 +51,8 @@ impl Case {
             account_id: self.surroundings.account_id.as_deref(),
             organization_id: self.surroundings.organization_id.as_deref(),
         };
-        let raw = self.surroundings.raw.then_some(text);
-        map::map(self.entity, self.generation, &parse(text), raw, &joined)
+        let raw = raw.filter(|_| self.surroundings.raw);
+        map::map(self.entity, self.generation, record, raw, &joined)
     }
 
     pub fn map(&self) -> Result<Mapped, map::Error> {

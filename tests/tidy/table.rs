@@ -64,8 +64,8 @@ pub const LAYERS: &[Layer] = &[
         "poll",
         &[
             "atlar",
-            "change",
             "clock",
+            "domain",
             "entropy",
             "failure",
             "ingest",

@@ -138,6 +138,43 @@ async fn a_token_that_grew_old_while_a_request_waited_is_not_sent() {
 }
 
 #[tokio::test]
+async fn a_pause_that_began_while_a_token_was_asked_for_is_kept() {
+    let free = watch::Sender::new(1);
+    let server = Server::start_held(&free, |number, seen| match number {
+        1 => (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "1")]).into_response(),
+        _ if seen.path == TOKEN_PATH => grant(number),
+        _ => empty(),
+    })
+    .await;
+    let (shared, recorder) = (credentials(), Recorder::new());
+    let client = Client::new(Options {
+        credentials: shared.clone(),
+        observer: recorder.clone(),
+        ..by_token(&server.base_url)
+    });
+    let client = client.unwrap();
+    let (list, cancel) = (accounts(), go());
+    let busy = client.page(&list, None, &cancel);
+    let waiting = async {
+        server.wait_for_requests(2).await;
+        shared.replace(Credentials { access_key: "key-2".into(), secret: Secret::new("other") });
+        client.page(&list, None, &cancel).await.unwrap()
+    };
+    let answers = async {
+        server.wait_for_requests(3).await;
+        let before = std::time::Instant::now();
+        free.send_replace(2);
+        recorder.waits.subscribe().wait_for(|waits| waits.len() == 1).await.unwrap();
+        free.send_replace(usize::MAX);
+        before
+    };
+    let (busy, page, before) = tokio::join!(busy, waiting, answers);
+    assert_eq!(busy.unwrap().requests, 3);
+    assert!(page.requested_at - before >= Duration::from_secs(1));
+    assert_eq!(order(&server), ["token", "t0", "token", "t2", "t2"]);
+}
+
+#[tokio::test]
 async fn eight_streams_ask_for_one_token() {
     let server = bank(|_, _| empty()).await;
     assert!(eight_pages(&server).await.iter().all(Result::is_ok));

@@ -115,3 +115,21 @@ async fn who_gives_up_waiting_leaves_nothing_behind() {
     assert_eq!((budget.numbers().waiting, budget.numbers().in_flight), (0, 0));
     assert!(budget.acquire(&go()).await.is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn another_request_of_a_slot_waits_for_the_rate_and_for_no_slot() {
+    let (budget, cancel) = (budget(10, 1), go());
+    let permit = budget.acquire(&cancel).await.unwrap();
+    let before = Instant::now();
+    let another = permit.another(&cancel).await.unwrap();
+    check_near(before.elapsed().as_millis(), 100);
+    let numbers = budget.numbers();
+    assert_eq!((numbers.started, numbers.waiting, numbers.in_flight), (2, 0, 1));
+    another.asked_to_wait(Duration::from_secs(60));
+    drop(another);
+    assert!(permit.sit_out_pause(&cancel).await.unwrap());
+    assert_eq!(before.elapsed().as_secs(), 60);
+    assert!(!permit.sit_out_pause(&cancel).await.unwrap());
+    drop(permit);
+    assert_eq!(budget.numbers().in_flight, 0);
+}

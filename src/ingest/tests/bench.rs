@@ -242,7 +242,11 @@ impl Bench {
     /// Waits for a session after this one.
     pub async fn session_after(&self, session: u64) {
         let mut phase = self.handle.phase();
-        let later = |phase: &Phase| matches!(phase, Phase::Ready { session_no, .. } if *session_no > session);
+        let number = |phase: &Phase| match phase {
+            Phase::Ready { session_no, .. } => *session_no,
+            _ => 0,
+        };
+        let later = |phase: &Phase| number(phase) > session;
         phase.wait_for(later).await.unwrap();
     }
 

@@ -1,0 +1,208 @@
+//! One session: from an acquisition until the workspace is lost, given up, or left for a stop.
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::{End, Handled, Owner, Phase, SessionEnd};
+use crate::entropy;
+use crate::ingest::building::Building;
+use crate::ingest::commands::Command;
+use crate::ingest::judge::Judge;
+use crate::ingest::thread::{AcquireError, Acquired};
+use crate::publish::Error;
+use crate::state::control::Resync;
+use crate::state::view::Read;
+use crate::state::{self, Control, View};
+use crate::status::chain;
+use crate::store::WriteBehind;
+
+/// How often the age of the batch being built is looked at, and whether the store is due.
+const TICK: std::time::Duration = std::time::Duration::from_millis(250);
+/// While batches follow each other the store is offered what is new this often: a first load
+/// touches every bucket all the time, and the store is only needed by the next start.
+const STORE_PERIOD: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// The answer to the commit under way.
+type Commit = oneshot::Receiver<Result<Vec<Read>, Error>>;
+
+impl Owner {
+    pub(super) async fn session(
+        &mut self,
+        acquired: Acquired,
+        stop: &CancellationToken,
+    ) -> Result<SessionEnd, End> {
+        let Acquired { view, report, store } = acquired;
+        self.store = store.or(self.store.take());
+        self.session_no += 1;
+        self.options.status.acquired(&report, view.index.len(), view.batch_no());
+        tracing::info!(
+            session = %report.session,
+            entities = view.index.len(),
+            records_read = report.read,
+            store = report.doubt.as_ref().map_or("used", |_| "rebuilt"),
+            "workspace acquired"
+        );
+        let seed = self.store.as_ref().map_or_else(entropy::seed, WriteBehind::seed);
+        let mut judge = Judge::new(view, self.options.rules.clone(), seed);
+        let mut commit: Option<Commit> = None;
+        if !self.ordered.is_empty() {
+            self.follow_orders(&mut judge);
+            commit = Some(self.start_commit(&mut judge).await?);
+        }
+        self.publish_phase(&judge);
+        let mut tick = tokio::time::interval(TICK);
+        let ended: fn(Box<View>) -> SessionEnd = loop {
+            if commit.is_none() && judge.building.is_due() {
+                commit = Some(self.start_commit(&mut judge).await?);
+            }
+            let room = !judge.building.is_full();
+            let handled = tokio::select! {
+                biased;
+                () = stop.cancelled() => break SessionEnd::Stopped,
+                answer = answer_of(&mut commit), if commit.is_some() => {
+                    commit = None;
+                    self.answered(&mut judge, answer)?
+                }
+                message = self.messages.recv(), if room => match message {
+                    Some(message) => self.handle(&mut judge, message).await?,
+                    None => break SessionEnd::Stopped,
+                },
+                Some(command) = self.options.orders.recv() => self.obey(&judge, command),
+                _ = tick.tick() => {
+                    self.offer_to_store(&mut judge);
+                    Handled::Done
+                }
+            };
+            match handled {
+                Handled::Done => {}
+                Handled::Lost => break SessionEnd::Lost,
+                Handled::Ordered => break SessionEnd::Ordered,
+            }
+        };
+        if let Some(commit) = commit.take() {
+            // What the broker was asked for is worth knowing: it saves the next start a restore.
+            if let Ok(Ok(reads)) = commit.await
+                && let Err(error) = self.read_back(&mut judge, &reads)
+            {
+                self.lost(&error.into());
+            }
+        }
+        Ok(ended(Box::new(judge.into_view())))
+    }
+
+    /// The answer to a commit.
+    fn answered(
+        &mut self,
+        judge: &mut Judge,
+        answer: Result<Vec<Read>, Error>,
+    ) -> Result<Handled, End> {
+        match answer {
+            Ok(reads) => match self.read_back(judge, &reads) {
+                Ok(()) => Ok(Handled::Done),
+                Err(error) => {
+                    self.lost(&error.into());
+                    Ok(Handled::Lost)
+                }
+            },
+            Err(error) if !error.is_transient() => Err(AcquireError::from(error).into()),
+            Err(error) => {
+                self.lost(&error);
+                Ok(Handled::Lost)
+            }
+        }
+    }
+
+    /// Puts what was ordered into the first batch of the session, which holds nothing else.
+    fn follow_orders(&mut self, judge: &mut Judge) {
+        self.following = Some((judge.building.batch_no(), self.ordered.len()));
+        for control in &self.ordered {
+            match control {
+                Control::Resync(resync) => judge.resync_no = resync.number,
+                other => judge.decisions.obey(other),
+            }
+            judge.building.push_control(control.clone());
+        }
+    }
+
+    fn obey(&mut self, judge: &Judge, command: Command) -> Handled {
+        match command {
+            Command::Resync { reply } => {
+                let number = judge.resync_no + 1;
+                let ordered_ms = self.options.clock.now_ms();
+                self.ordered.push(Control::Resync(Resync { number, ordered_ms }));
+                tracing::info!(number, "ordered to publish everything once more");
+                // Who asked may have gone: the order stands.
+                let _ = reply.send(number);
+                Handled::Ordered
+            }
+        }
+    }
+
+    async fn start_commit(&self, judge: &mut Judge) -> Result<Commit, End> {
+        let next = Building::new(judge.building.batch_no() + 1);
+        let (batch, in_commit) = std::mem::replace(&mut judge.building, next).close();
+        self.options.status.committing(&batch);
+        judge.in_commit = Some(in_commit);
+        Ok(self.options.writer.commit(batch).await?)
+    }
+
+    /// A batch has come back from the log: the view takes it in.
+    fn read_back(&mut self, judge: &mut Judge, reads: &[Read]) -> Result<(), state::Error> {
+        for read in reads {
+            judge.view.apply(read)?;
+        }
+        if let Some(in_commit) = judge.in_commit.take() {
+            let in_commit_no = in_commit.batch_no;
+            judge.committed(in_commit_no);
+            let entities = judge.view.index.len();
+            self.options.status.committed(in_commit.batch_no, in_commit.events, entities);
+            self.publish_phase(judge);
+            in_commit.succeed();
+            if let Some((batch_no, orders)) = self.following
+                && batch_no == in_commit_no
+            {
+                self.ordered.drain(..orders.min(self.ordered.len()));
+                self.following = None;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn lost(&self, error: &Error) {
+        tracing::warn!(
+            hint = error.hint(),
+            "the batch is not known to be committed, acquiring the workspace again: {}",
+            chain(error)
+        );
+    }
+
+    pub(super) fn publish_phase(&self, judge: &Judge) {
+        let phase = Phase::Ready { session_no: self.session_no, known: judge.known() };
+        self.phase.send_if_modified(|known| {
+            let differs = *known != phase;
+            if differs {
+                *known = phase;
+            }
+            differs
+        });
+        self.options.status.phase("ready");
+    }
+
+    fn offer_to_store(&mut self, judge: &mut Judge) {
+        let quiet = judge.building.is_empty() && judge.in_commit.is_none();
+        if let Some(store) = &self.store
+            && (quiet || self.stored.elapsed() >= STORE_PERIOD)
+        {
+            store.offer(&mut judge.view);
+            self.stored = tokio::time::Instant::now();
+        }
+    }
+}
+
+async fn answer_of(commit: &mut Option<Commit>) -> Result<Vec<Read>, Error> {
+    match commit {
+        // A writer that is gone answers nothing: its next call ends the owner.
+        Some(answer) => answer.await.unwrap_or(Err(Error::TakenOver)),
+        None => std::future::pending().await,
+    }
+}
