@@ -1,11 +1,11 @@
 //! The connector page's API: connectors are installed, listed, shown, reset and taken away.
 //!
-//! What they do is behind [`Connectors`]; here is how it is asked and answered. `docs/connectors.md`
-//! describes the routes for people.
+//! What they do is behind [`Connectors`]; here is how it is asked and answered.
+//! `docs/connectors.md` describes the routes for people.
 //!
 //! A browser that knows the token, or reaches a port without one, must not be made to change
-//! anything by a page of somebody else: requests that carry an `Origin` are refused, and the body of
-//! an install call must say that it is JSON, which no form can.
+//! anything by a page of somebody else: requests that carry an `Origin` are refused, and the body
+//! of an install call must say that it is JSON, which no form can.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ const CAPABILITIES: [&str; 4] =
 
 /// What the routes ask for.
 pub trait Connectors: Send + Sync + 'static {
-    /// Checks and keeps a configuration, and starts its workspace. The answer is the connector's id.
+    /// Checks and keeps a configuration, and starts its workspace. Answers the connector's id.
     fn install(&self, config: String) -> BoxFuture<'_, Result<String, Refusal>>;
     /// Every workspace of the process.
     fn list(&self) -> Vec<Connector>;
