@@ -23,7 +23,7 @@ pub mod judge;
 pub mod letters;
 pub mod owner;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod thread;
 
 use std::collections::BTreeMap;

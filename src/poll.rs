@@ -4,4 +4,6 @@ pub mod driver;
 pub mod generation;
 pub mod sources;
 pub mod task;
+#[cfg(test)]
+mod tests;
 pub mod tree;

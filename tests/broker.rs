@@ -30,6 +30,8 @@ mod connectors;
 mod consumer;
 #[path = "broker/dry_run.rs"]
 mod dry_run;
+#[path = "broker/generations.rs"]
+mod generations;
 #[path = "broker/kill.rs"]
 mod kill;
 #[path = "broker/life.rs"]

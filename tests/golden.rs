@@ -28,6 +28,8 @@ use cases::{Case, cases, parse};
 mod cases;
 #[path = "golden/odd.rs"]
 mod odd;
+#[path = "golden/page.rs"]
+mod page;
 #[path = "golden/simulated.rs"]
 mod simulated;
 

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::connectors::{ConnectorFile, Kept, Planned, id_of};
 use super::preflight::Patience;
 use super::settings::{Reading, Settings};
-use super::setup;
+use super::setup::{self, How};
 use super::workspace::{self, Ended, Mode};
 use crate::clock::Clock;
 use crate::config::{Resolution, Workspace};
@@ -171,7 +171,7 @@ impl Host {
         if member.planned.kept.as_ref().is_some_and(|kept| !kept.set_up) {
             let patience =
                 Patience { patient: true, stop: stop.clone(), status: Some(status.clone()) };
-            let steps = setup::setup(&settings, &patience, setup::How::default()).await?;
+            let steps = setup::setup(&settings, &patience, How::default()).await?;
             tracing::info!(prefix = settings.names.prefix(), steps = steps.len(), "set up");
             let set_up = stop.run_until_cancelled(self.set_up(id)).await;
             set_up.unwrap_or_else(|| Err(Failure::interrupted("stopped while setting up")))?;

@@ -4,7 +4,7 @@
 //! commit, or take it and lose the answer. Fencing and real transactions are tested against a
 //! real broker.
 
-mod bench;
+pub(crate) mod bench;
 mod generations;
 mod letters;
 

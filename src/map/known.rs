@@ -109,8 +109,8 @@ fn lists(entity: Entity, generation: Generation) -> &'static [(&'static str, &'s
     }
 }
 
-/// Notes of the members of a record that no documentation names, and of objects that are none. `list`: where an external payment
-/// was read from.
+/// Notes of the members of a record that no documentation names, and of objects that are none.
+/// `list`: where an external payment was read from.
 pub(super) fn oddities(
     record: &Json<'_>,
     entity: Entity,

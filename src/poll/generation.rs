@@ -40,10 +40,10 @@ pub enum Turn {
 /// What a stream does next, by what is on record and what is configured.
 pub fn turn(stream: &Stream, known: &Known, configured: Option<Generation>) -> Turn {
     if stream.branch.inside == Some(ACCOUNTS) {
-        return turn_of_balances(stream, known);
+        return turn_of_balances(stream, known, configured);
     }
     if let Some(served) = stream.branch.serves {
-        return match known.generation(served) {
+        return match settled(served, known, configured) {
             None => Turn::NotYet,
             Some(Generation::V1) => Turn::Inside,
             Some(Generation::V2) => Turn::List(Generation::V2),
@@ -63,8 +63,8 @@ pub fn turn(stream: &Stream, known: &Known, configured: Option<Generation>) -> T
 }
 
 /// Balances go with their accounts: in v1 they are inside them, in v2 they have a list.
-fn turn_of_balances(stream: &Stream, known: &Known) -> Turn {
-    let Some(accounts) = known.generation(ACCOUNTS) else { return Turn::NotYet };
+fn turn_of_balances(stream: &Stream, known: &Known, configured: Option<Generation>) -> Turn {
+    let Some(accounts) = settled(ACCOUNTS, known, configured) else { return Turn::NotYet };
     let listed = stream.routes.of(accounts).is_some();
     let turn = match known.generation(&stream.name) {
         Some(on_record) if on_record != accounts => Turn::Move(accounts),
@@ -75,11 +75,15 @@ fn turn_of_balances(stream: &Stream, known: &Known) -> Turn {
     after_parent(stream, known, turn)
 }
 
+/// The generation that another stream is read in, and not about to leave.
+fn settled(stream: &str, known: &Known, configured: Option<Generation>) -> Option<Generation> {
+    let on_record = known.generation(stream)?;
+    configured.is_none_or(|configured| configured == on_record).then_some(on_record)
+}
+
+/// Lists wait for the list that their records join; a move looks at ids only.
 fn after_parent(stream: &Stream, known: &Known, turn: Turn) -> Turn {
-    let generation = match turn {
-        Turn::List(generation) | Turn::Move(generation) => generation,
-        turn => return turn,
-    };
+    let Turn::List(generation) = turn else { return turn };
     let parent = stream.in_generation(generation).after();
     if parent.is_none_or(|parent| known.has_list(parent)) { turn } else { Turn::NotYet }
 }
@@ -187,6 +191,8 @@ mod tests {
         let check = |generations: &[(&str, Generation)], expected| {
             assert_eq!(turn(&balances, &known(&["accounts"], generations), None), expected);
         };
+        let moving = known(&["accounts"], &[("accounts", v1), ("balances", v1)]);
+        assert_eq!(turn(&balances, &moving, Some(v2)), Turn::NotYet, "accounts move first");
         check(&[], Turn::NotYet);
         check(&[("accounts", v1)], Turn::Inside);
         check(&[("accounts", v1), ("balances", v1)], Turn::Inside);
@@ -209,6 +215,9 @@ mod tests {
         assert_eq!(turn(&list, &in_v1, None), Turn::List(v1));
         assert_eq!(turn(&accounts, &in_v1, None), Turn::Inside);
         assert_eq!(turn(&accounts, &known(&[], &[]), None), Turn::NotYet);
+        // A configured move: the counterparties first, then the list that they join.
+        assert_eq!(turn(&list, &in_v1, Some(v2)), Turn::Move(v2));
+        assert_eq!(turn(&accounts, &in_v1, Some(v2)), Turn::NotYet);
     }
 
     #[tokio::test(start_paused = true)]

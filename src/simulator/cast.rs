@@ -84,13 +84,15 @@ pub(super) fn party(dice: &mut Dice) -> Party {
         1..=7 => 1,
         _ => 2,
     };
-    let accounts = (0..count)
+    let mut accounts: Vec<PartyAccount> = (0..count)
         .map(|_| {
             let twice = dice.chance(60);
             PartyAccount { id: dice.uuid(), numbers: market.numbers(dice, twice) }
         })
         .collect();
     let national_number = dice.chance(300).then(|| dice.digits(10));
+    // They are as old as each other: both generations tell them in this order.
+    accounts.sort_by(|one, other| one.id.cmp(&other.id));
     Party { id: dice.uuid(), name, company, market, national_number, accounts }
 }
 

@@ -37,7 +37,10 @@ pub(super) fn form(bank: &Bank, kind: Kind, record: &Record) -> Bytes {
             Kind::DirectDebit => debit::direct_debit(&mut rewrite, bank),
             Kind::ThirdParty | Kind::PendingTransaction | Kind::Balance => {}
         }
-        Bytes::from(Value::Object(rewrite.finish()).to_string())
+        let mut text = Value::Object(rewrite.finish()).to_string();
+        // It is kept: a large world would pay for every spare byte.
+        text.shrink_to_fit();
+        Bytes::from(text)
     })
 }
 

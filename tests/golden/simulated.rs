@@ -2,6 +2,7 @@
 //! mapping's must be understood in each, and mean the same.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use atlar_ingestor::clock::Clock;
 use atlar_ingestor::domain::{Entity, ExternalAccount, Generation, Record};
@@ -47,7 +48,7 @@ impl Bank {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut bank = Bank {
             simulator,
-            client: reqwest::Client::new(),
+            client: reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap(),
             accounts: BTreeMap::new(),
             third_parties: BTreeMap::new(),
         };

@@ -51,7 +51,21 @@ impl Bank {
                 truth.insert((entity, id), version);
             }
         }
+        truth.extend(self.balances());
         truth
+    }
+
+    /// The balances that v1 embeds in its accounts.
+    pub fn balances(&self) -> BTreeMap<(Entity, String), u32> {
+        let world = self.world();
+        let embedded = |id: String| {
+            let payload = world.get(Kind::Account, &id)?.payload;
+            let balance = payload.get("balance").filter(|balance| balance.is_object())?;
+            let version = u32::try_from(balance["version"].as_u64()?).ok()?;
+            let kind = balance["type"].as_str()?;
+            Some(((Entity::Balance, format!("{id}/{kind}")), version))
+        };
+        world.ids(Kind::Account).into_iter().filter_map(embedded).collect()
     }
 
     /// Some id of a kind; another number, another id.

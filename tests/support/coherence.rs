@@ -7,15 +7,16 @@ use atlar_ingestor::publish::Names;
 use atlar_ingestor::state::control::Manifest;
 use atlar_ingestor::state::{Control, StateRecord};
 
-use super::topics::{self, Event, Isolation, Stated};
+use super::topics::{self, Event, Isolation, Record, Stated};
 
 /// Checks the state topic against itself and against the events. Returns the number of batches.
 pub fn check(names: &Names) -> u64 {
     let events = topics::events(names, Isolation::Committed);
     let state = topics::state(names);
     let manifests = check_chain(&state);
+    let letters = topics::read(&names.dead_letter(), Isolation::Committed);
     for manifest in &manifests {
-        check_manifest(names, manifest, &events);
+        check_manifest(names, manifest, &events, &letters);
     }
     let batched = events.iter().filter(|event| event.batch_no() > manifests.len() as u64);
     assert_eq!(batched.count(), 0, "an event of a batch that has no manifest");
@@ -52,16 +53,18 @@ fn check_chain(state: &[(i64, Stated)]) -> Vec<Manifest> {
 }
 
 /// A manifest says which events its batch has, and where the last of them lie.
-fn check_manifest(names: &Names, manifest: &Manifest, events: &[Event]) {
-    let of_batch = |event: &&Event| event.batch_no() == manifest.batch_no;
+fn check_manifest(names: &Names, manifest: &Manifest, events: &[Event], letters: &[Record]) {
+    let changes = events.iter().map(|event| (names.entity(event.entity), &event.record));
+    let letters = letters.iter().map(|letter| (names.dead_letter(), letter));
+    let batch_no = manifest.batch_no.to_string();
+    let of_batch = |(_, record): &(String, &Record)| record.headers["atlar_batch"] == batch_no;
     let mut totals: BTreeMap<(String, i32), (u32, i64)> = BTreeMap::new();
     let (mut count, mut xor) = (0, 0);
-    for event in events.iter().filter(of_batch) {
-        let place = (names.entity(event.entity), event.record.partition);
-        let total = totals.entry(place).or_insert((0, -1));
-        *total = (total.0 + 1, total.1.max(event.record.offset));
+    for (topic, record) in changes.chain(letters).filter(of_batch) {
+        let total = totals.entry((topic, record.partition)).or_insert((0, -1));
+        *total = (total.0 + 1, total.1.max(record.offset));
         count += 1;
-        let id = event.record.headers["ce_id"].replace('-', "");
+        let id = record.headers["ce_id"].replace('-', "");
         xor ^= u64::from_str_radix(&id[..16], 16).unwrap();
     }
     let said: BTreeMap<_, _> = manifest

@@ -169,3 +169,21 @@ fn life_touches_every_kind() {
         assert!(ends.contains(end), "{end} {ends:?}");
     }
 }
+
+#[test]
+fn without_traps_nothing_is_undone_or_taken_away() {
+    let options = Options { traps: Traps::none(), ..options(7) };
+    let mut bank = bank::Bank::begin(Settings::new(&options), fixed_clock());
+    for _ in 0..3000 {
+        for event in bank.step() {
+            assert!(!matches!(event.what, What::Deleted | What::Unreconciled), "{event:?}");
+            assert_ne!(event.kind, Kind::PendingTransaction);
+        }
+    }
+    // Those of the beginning stay as they are.
+    let returned =
+        bank.table(Kind::DirectDebit).rows().iter().filter(|record| {
+            record.facts.status.as_deref() == Some("RETURNED") && record.since > 0
+        });
+    assert_eq!(returned.count(), 0);
+}

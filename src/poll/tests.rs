@@ -1,0 +1,410 @@
+//! The poll tasks against a simulated bank, over real HTTP, with the log of a workspace in memory.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::driver::{Driver, Options, Outcome, SourceChoice};
+use super::tree::{self, Narrowing};
+use crate::atlar;
+use crate::clock::Clock;
+use crate::domain::Generation;
+use crate::ingest::Phase;
+use crate::ingest::tests::bench::{Bench, SharedLog};
+use crate::secret::{Credentials, Secret, SharedCredentials};
+use crate::simulator::{self, Fault, FaultKind, Faults, Kind, Simulator, World};
+use crate::status::StreamState;
+use crate::supervise::Group;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How the workspace is read.
+struct How {
+    generation: Option<Generation>,
+    source: SourceChoice,
+    narrowing: Narrowing,
+    once: bool,
+}
+
+impl Default for How {
+    fn default() -> How {
+        let narrowing = Narrowing::default();
+        How { generation: None, source: SourceChoice::Auto, narrowing, once: true }
+    }
+}
+
+async fn bank(change: impl FnOnce(&mut simulator::Options)) -> Simulator {
+    let mut options = simulator::Options {
+        accounts: 3,
+        counterparties: 8,
+        transactions_per_account: 12,
+        external_payments: 5,
+        ..simulator::Options::new("key", "secret")
+    };
+    change(&mut options);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    Simulator::start(listener, options, Clock::system()).await.unwrap()
+}
+
+/// A workspace that is read while this lives.
+struct Running {
+    bench: Bench,
+    driver: Driver,
+    group: Group,
+}
+
+fn start(log: &SharedLog, bank: &Simulator, how: How) -> Running {
+    let bench = Bench::narrowed(log, how.narrowing.clone());
+    let credentials = Credentials { access_key: "key".into(), secret: Secret::new("secret") };
+    let many = NonZeroU32::new(1000).unwrap();
+    let client = atlar::Client::new(atlar::Options {
+        base_url: format!("http://{}", bank.addr()),
+        credentials: SharedCredentials::new(credentials),
+        auth: atlar::Auth::Auto,
+        timeout: LIMIT,
+        page_size: 10,
+        per_second: many,
+        max_in_flight: NonZeroU32::new(4).unwrap(),
+        user_agent: "test".into(),
+        allow_plain_http: false,
+        retry: atlar::RETRY,
+        clock: Clock::system(),
+        observer: Arc::new(atlar::Silent),
+    });
+    let (group, _fatal) = Group::new(CancellationToken::new());
+    let period = Duration::from_millis(20);
+    let driver = Driver::start(
+        Options {
+            client: client.unwrap(),
+            owner: bench.handle.clone(),
+            status: bench.status.clone(),
+            clock: Clock::system(),
+            periods: tree::TREE.iter().map(|branch| (branch.name, period)).collect(),
+            generation: how.generation,
+            source: how.source,
+            narrowing: Arc::new(how.narrowing),
+            probe_spacing: Duration::from_millis(30),
+            once: how.once,
+        },
+        group.clone(),
+    );
+    Running { bench, driver, group }
+}
+
+impl Running {
+    async fn stop(self) {
+        self.group.stop(LIMIT).await;
+        self.bench.end().await.unwrap();
+    }
+}
+
+/// One complete listing of every stream.
+async fn once(log: &SharedLog, bank: &Simulator, how: How) -> BTreeMap<String, Outcome> {
+    let running = start(log, bank, how);
+    tokio::time::timeout(LIMIT, running.group.ended()).await.unwrap();
+    let outcomes = running.driver.outcomes();
+    running.bench.end().await.unwrap();
+    outcomes
+}
+
+/// Events of a kind of entity.
+fn of(log: &SharedLog, entity: &str) -> Vec<Value> {
+    log.events().into_iter().filter(|event| event["source"]["entity"] == entity).collect()
+}
+
+/// How many events each entity has, which must be one.
+fn each_once(log: &SharedLog, entity: &str) -> usize {
+    let events = of(log, entity);
+    assert!(events.iter().all(|event| event["source"]["change_no"] == 1), "{entity}");
+    events.len()
+}
+
+/// Ids of the events from `first` on that a move does not explain. A move brings balances that v1
+/// has no place for, and the more exact words that v2 has for what an entry was matched with.
+fn news(log: &SharedLog, first: usize) -> Vec<Value> {
+    let events = log.events();
+    let before = |event: &Value| {
+        let (id, change_no) = (&event["after"]["id"], event["source"]["change_no"].as_i64());
+        let last = |e: &&Value| {
+            e["after"]["id"] == *id && e["source"]["change_no"].as_i64() == change_no.map(|n| n - 1)
+        };
+        events.iter().find(last).cloned().unwrap_or_default()
+    };
+    let explained = |event: &&Value| {
+        let (old, new) = (&before(event)["after"], &event["after"]);
+        let word = |record: &Value| record["reconciled_with_type"].clone();
+        let matched = word(old) != word(new) && (word(old) == "PAYMENT" || word(new) == "PAYMENT");
+        let same = ["amount", "status", "description", "reconciled_with_id"];
+        let renamed = matched && same.iter().all(|name| old[*name] == new[*name]);
+        let fresh = event["op"] == "c" && event["source"]["entity"] == "balance";
+        renamed || fresh
+    };
+    let news = events[first..].iter().filter(|event| !explained(event));
+    news.map(|event| event["after"]["id"].clone()).collect()
+}
+
+fn live(world: &World, kind: Kind) -> usize {
+    world.ids(kind).len()
+}
+
+fn good(outcomes: &BTreeMap<String, Outcome>) {
+    assert!(outcomes.values().all(Outcome::is_good), "{outcomes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_generation_tells_every_record_once() {
+    for generation in [Generation::V1, Generation::V2] {
+        let (log, bank) = (SharedLog::default(), bank(|_| {}).await);
+        let world = bank.world();
+        let how = || How { generation: Some(generation), ..How::default() };
+        good(&once(&log, &bank, how()).await);
+        let kinds = [
+            ("account", Kind::Account),
+            ("counterparty", Kind::Counterparty),
+            ("payment", Kind::Transaction),
+            ("external-payment", Kind::ExternalPayment),
+        ];
+        for (entity, kind) in kinds {
+            assert_eq!(each_once(&log, entity), live(&world, kind), "{entity} {generation}");
+        }
+        assert!(each_once(&log, "balance") > 0, "{generation}");
+        let versions: Vec<_> =
+            log.events().iter().map(|e| e["source"]["api_version"].clone()).collect();
+        assert!(versions.iter().all(|v| *v == generation.as_str()), "{versions:?}");
+        let count = log.events().len();
+        good(&once(&log, &bank, how()).await);
+        assert_eq!(log.events().len(), count, "{generation}: something came twice");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configured_move_publishes_only_differences_in_either_direction() {
+    let (log, bank) = (SharedLog::default(), bank(|_| {}).await);
+    let world = bank.world();
+    let read = async |generation| {
+        let how = How { generation: Some(generation), ..How::default() };
+        good(&once(&log, &bank, how).await);
+    };
+    read(Generation::V1).await;
+    let first = log.events().len();
+    read(Generation::V2).await;
+    assert!(log.events().len() > first, "v2 tells balances that v1 has no place for");
+    assert_eq!(news(&log, first), Vec::<Value>::new());
+    let second = log.events().len();
+    read(Generation::V2).await;
+    assert_eq!(log.events().len(), second);
+    // A difference is one across the move, too.
+    let id = world.ids(Kind::Transaction)[0].clone();
+    world.patch(Kind::Transaction, &id, &json!({"description": "edited"})).unwrap();
+    read(Generation::V1).await;
+    assert_eq!(news(&log, second), [json!(id)]);
+    let third = log.events().len();
+    read(Generation::V1).await;
+    assert_eq!(log.events().len(), third);
+    read(Generation::V2).await;
+    assert_eq!(news(&log, third), Vec::<Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workspace_without_v1_begins_in_v2() {
+    let (log, bank) = (SharedLog::default(), bank(|_| {}).await);
+    let world = bank.world();
+    world.retire_generation(simulator::Generation::V1, 404).unwrap();
+    good(&once(&log, &bank, How::default()).await);
+    assert_eq!(each_once(&log, "payment"), live(&world, Kind::Transaction));
+    assert_eq!(each_once(&log, "counterparty"), live(&world, Kind::Counterparty));
+    assert!(log.events().iter().all(|event| event["source"]["api_version"] == "v2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_taken_away_moves_to_v2_without_news() {
+    let (log, bank) = (SharedLog::default(), bank(|_| {}).await);
+    let world = bank.world();
+    good(&once(&log, &bank, How::default()).await);
+    let first = log.events().len();
+    world.retire_generation(simulator::Generation::V1, 410).unwrap();
+    let running = start(&log, &bank, How { once: false, ..How::default() });
+    let streams: Vec<String> = {
+        let payments = world.ids(Kind::Account).into_iter().map(|id| format!("payments/{id}"));
+        let roots =
+            ["accounts", "balances", "counterparties", "external-payments/external-payments"];
+        roots.map(str::to_owned).into_iter().chain(payments).collect()
+    };
+    let mut phase = running.bench.handle.phase();
+    let all_moved = phase.wait_for(|phase| match phase {
+        Phase::Ready { known, .. } => {
+            streams.iter().all(|stream| known.generation(stream) == Some(Generation::V2))
+        }
+        _ => false,
+    });
+    tokio::time::timeout(LIMIT, all_moved).await.unwrap().unwrap();
+    let id = world.ids(Kind::Transaction)[0].clone();
+    world.patch(Kind::Transaction, &id, &json!({"description": "edited"})).unwrap();
+    let seen = || {
+        let events = log.events();
+        events[first..].iter().any(|event| event["after"]["id"] == json!(id))
+    };
+    let waiting = async {
+        while !seen() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, waiting).await.unwrap();
+    running.stop().await;
+    assert_eq!(news(&log, first), [json!(id)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_narrower_v2_moves_nothing() {
+    let (log, bank) = (SharedLog::default(), bank(|_| {}).await);
+    let world = bank.world();
+    good(&once(&log, &bank, How::default()).await);
+    let count = log.events().len();
+    let hidden: Vec<String> = world.ids(Kind::Counterparty).into_iter().take(3).collect();
+    world.hide_in_v2(Kind::Counterparty, &hidden);
+    let how = How { generation: Some(Generation::V2), ..How::default() };
+    let outcomes = once(&log, &bank, how).await;
+    let Outcome::Failed { what, hint } = &outcomes["counterparties"] else {
+        panic!("{outcomes:?}")
+    };
+    assert_eq!(what, "v2 lacks 3 of the 8 live records of this stream");
+    assert!(hint.contains("apiVersion"), "{hint}");
+    assert!(of(&log, "counterparty").iter().all(|e| e["source"]["api_version"] == "v1"));
+    // The others have moved.
+    assert_eq!(news(&log, count), Vec::<Value>::new());
+    assert!(log.events()[count..].iter().any(|event| event["source"]["api_version"] == "v2"));
+    world.show_in_v2(Kind::Counterparty);
+    good(&once(&log, &bank, How { generation: Some(Generation::V2), ..How::default() }).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_source_of_external_payments_can_be_read() {
+    let sources = [
+        ("external-payments", Kind::ExternalPayment),
+        ("expected-transactions", Kind::ExternalPayment),
+        ("direct-debits", Kind::DirectDebit),
+        ("pending-transactions", Kind::PendingTransaction),
+    ];
+    for (name, kind) in sources {
+        let (log, bank) = (SharedLog::default(), bank(|_| {}).await);
+        let source = SourceChoice::Fixed(tree::source(name).unwrap());
+        good(&once(&log, &bank, How { source, ..How::default() }).await);
+        assert_eq!(each_once(&log, "external-payment"), live(&bank.world(), kind), "{name}");
+        for event in of(&log, "external-payment") {
+            assert_eq!(event["after"]["source_resource"], name);
+            assert_eq!(event["source"]["stream"], format!("external-payments/{name}"));
+        }
+    }
+    let (log, bank) = (SharedLog::default(), bank(|_| {}).await);
+    good(&once(&log, &bank, How { source: SourceChoice::Off, ..How::default() }).await);
+    assert_eq!(of(&log, "external-payment").len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_source_that_is_served_is_chosen_and_kept() {
+    let (log, bank) = (SharedLog::default(), bank(|_| {}).await);
+    let world = bank.world();
+    let lists = ["/v1/external-payments", "/payments/v2/external-payments"];
+    for list in lists {
+        world.retire(list, 404).unwrap();
+    }
+    good(&once(&log, &bank, How::default()).await);
+    let names = |log: &SharedLog| -> Vec<Value> {
+        of(log, "external-payment").iter().map(|e| e["after"]["source_resource"].clone()).collect()
+    };
+    let count = names(&log).len();
+    assert!(count > 0 && names(&log).iter().all(|name| name == "expected-transactions"));
+    // The other list is back: the choice is on record.
+    for list in lists {
+        world.bring_back(list).unwrap();
+    }
+    good(&once(&log, &bank, How::default()).await);
+    assert_eq!(names(&log).len(), count);
+    // Nothing is served: no error, and no choice.
+    let log = SharedLog::default();
+    for list in lists.into_iter().chain(["/v1/expected-transactions"]) {
+        world.retire(list, 404).unwrap();
+    }
+    let outcomes = once(&log, &bank, How::default()).await;
+    assert_eq!(outcomes["external-payments"], Outcome::NotOffered);
+    good(&outcomes);
+    world.bring_back(lists[0]).unwrap();
+    good(&once(&log, &bank, How::default()).await);
+    assert!(names(&log).iter().all(|name| name == "external-payments") && !names(&log).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_out_is_not_asked_for() {
+    let (log, bank) = (SharedLog::default(), bank(|_| {}).await);
+    let world = bank.world();
+    let accounts = world.ids(Kind::Account);
+    let narrowing = Narrowing { include: vec![accounts[0].clone()], ..Narrowing::default() };
+    good(&once(&log, &bank, How { narrowing, ..How::default() }).await);
+    let named = |event: &Value| match event["source"]["entity"].as_str().unwrap() {
+        "account" => event["after"]["id"].clone(),
+        _ => event["after"]["account_id"].clone(),
+    };
+    for event in log.events().iter().filter(|e| e["source"]["entity"] != "counterparty") {
+        assert_eq!(named(event), json!(accounts[0]), "{event:#}");
+    }
+    // The rest follows when the configuration lets it.
+    good(&once(&log, &bank, How::default()).await);
+    assert_eq!(each_once(&log, "account"), accounts.len());
+    assert_eq!(each_once(&log, "payment"), live(&world, Kind::Transaction));
+
+    for generation in [Generation::V1, Generation::V2] {
+        let log = SharedLog::default();
+        let mut days: Vec<String> = world
+            .ids(Kind::Transaction)
+            .iter()
+            .map(|id| {
+                world.get(Kind::Transaction, id).unwrap().payload["date"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect();
+        days.sort();
+        let since = days[days.len() / 2].clone();
+        let wanted = days.iter().filter(|day| **day >= since).count();
+        let narrowing = Narrowing { payments_since: Some(since), ..Narrowing::default() };
+        let how = How { narrowing, generation: Some(generation), ..How::default() };
+        good(&once(&log, &bank, how).await);
+        assert_eq!(each_once(&log, "payment"), wanted, "{generation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_may_not_be_read_blocks_what_joins_it_and_nothing_else() {
+    let forbidden = Fault {
+        route: Some("/payments/v2/external-accounts".into()),
+        ..Fault::always(FaultKind::Status(403))
+    };
+    let bank = bank(|options| options.faults = Faults(vec![forbidden])).await;
+    let log = SharedLog::default();
+    let how = How { generation: Some(Generation::V2), ..How::default() };
+    let outcomes = once(&log, &bank, how).await;
+    assert_eq!(outcomes["counterparties"], Outcome::Blocked { by: "external-accounts" });
+    assert!(matches!(outcomes["external-accounts"], Outcome::Failed { .. }), "{outcomes:?}");
+    assert_eq!(of(&log, "counterparty").len(), 0);
+    assert!(!of(&log, "payment").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_tells_streams_that_come_inside_others_and_those_nobody_needs() {
+    let (log, bank) = (SharedLog::default(), bank(|_| {}).await);
+    let running = start(&log, &bank, How::default());
+    tokio::time::timeout(LIMIT, running.group.ended()).await.unwrap();
+    let snapshot = running.bench.status.snapshot();
+    let state = |name: &str| snapshot.streams[name].state;
+    assert_eq!(state("balances"), StreamState::Fresh);
+    assert_eq!(state("external-accounts"), StreamState::Off);
+    assert_eq!(state("external-payments/external-payments"), StreamState::Fresh);
+    assert!(!snapshot.streams.contains_key("external-payments"));
+    running.stop().await;
+}
