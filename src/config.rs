@@ -45,7 +45,7 @@ pub use choice::{
 };
 pub use deployment::{Deployment, Workspace};
 pub use environment::{CONFIG_VARIABLE, Environment, PREFIX, variable_of};
-pub use kind::{Kind, address, duration, spelled};
+pub use kind::{Kind, address, duration, host, spelled};
 pub use options::{
     AtlarOptions, Config, Credentials, DeleteOptions, EventOptions, HttpOptions, KafkaOptions,
     LogOptions, NarrowingOptions, RegistryOptions, RequestOptions, SecurityOptions, StoreOptions,
@@ -85,7 +85,7 @@ impl std::fmt::Debug for Override {
 /// What a command cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// It reads Atlar: some workspace must have access key and secret, or be an installed connector.
+    /// It reads Atlar: some workspace must have access key and secret, or have been installed.
     Credentials,
     /// It reads Atlar once a connector is installed: nobody needs credentials yet.
     Install,

@@ -1,7 +1,7 @@
 //! What the process shows over HTTP: the status page, its JSON, the probes and the metrics.
 //!
-//! Every page is made from one look at the [`Board`], so that all of them tell the same. None of them
-//! asks Kafka or Atlar, so none hangs or fails when they do. With an admin token everything but the
+//! Every page is made from one look at the [`Board`], so that all of them tell the same. None asks
+//! Kafka or Atlar, so none hangs or fails when they do. With an admin token everything but the
 //! two probes asks for it. [`connectors`] holds the routes that change something.
 //!
 //! | path | answer |

@@ -91,7 +91,8 @@ fn scenarios() -> BTreeMap<String, Scenario> {
             store_damaged_start store_damaged_later store_damaged_once
             port_start port_later port_once
             configuration_start configuration_later configuration_once
-            credentials_file_start credentials_file_later credentials_file_once;
+            credentials_file_start credentials_file_later credentials_file_once
+            connector_file_start connector_file_later connector_file_once;
     }
 }
 

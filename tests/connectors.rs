@@ -90,6 +90,8 @@ async fn a_connector_is_installed_listed_and_shown_without_its_secrets() {
         assert_eq!(process.get(&path).await, (StatusCode::OK, json!({ "data": capabilities })));
     }
     // It waits for Kafka, and says so.
+    let unavailable = StatusCode::SERVICE_UNAVAILABLE;
+    refused(&process.reset(&id).await, unavailable, "UNAVAILABLE", "does not take orders");
     assert_eq!(process.get("/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
     let (_, status) = process.get("/status.json").await;
     assert_eq!(status["topic_prefix"], "atlar");
@@ -190,6 +192,7 @@ async fn what_is_not_for_this_api_is_refused() {
             refused(&answer, not_found, "NOT_FOUND", missing);
         }
         refused(&process.delete(unknown).await, not_found, "NOT_FOUND", missing);
+        refused(&process.reset(unknown).await, not_found, "NOT_FOUND", missing);
     }
     assert!(process.connectors().await.is_empty());
     process.stop();

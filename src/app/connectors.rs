@@ -152,7 +152,7 @@ impl ConnectorFile {
         Ok(content.connectors)
     }
 
-    /// Replaces what it keeps. After an error it keeps what it kept. Blocks for as long as the disk.
+    /// Replaces what it keeps. After an error it keeps what it kept. Blocks while the disk does.
     pub fn write(&self, connectors: Vec<Kept>) -> std::io::Result<()> {
         let text = serde_json::to_vec_pretty(&Content { format: FORMAT, connectors })?;
         let folder = match self.path.parent() {

@@ -30,6 +30,9 @@ use crate::ingest::Commands;
 use crate::status::{Board, Status};
 use crate::supervise::{Fatal, Group};
 
+/// For an order to be taken. An owner that commits is busy for as long as Kafka takes.
+const ORDER_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// What a host is made with.
 pub struct Options {
     pub clock: Clock,
@@ -71,6 +74,8 @@ struct Member {
     stop: CancellationToken,
     /// Cancelled when its task has ended.
     ended: CancellationToken,
+    /// Once it runs.
+    commands: Option<Commands>,
 }
 
 /// A member as it is listed.
@@ -99,6 +104,8 @@ pub enum Refusal {
     Stopping,
     #[error("the connector file cannot be written: {0}")]
     Unwritable(String),
+    #[error("its workspace does not take orders at this moment: {0}")]
+    Busy(String),
 }
 
 impl Host {
@@ -125,6 +132,7 @@ impl Host {
             status: options.board.add(name, prefix),
             stop: options.stop.child_token(),
             ended: CancellationToken::new(),
+            commands: None,
             planned: planned.clone(),
         };
         let id = kept.map_or_else(|| id_of(prefix), |kept| kept.id);
@@ -168,9 +176,12 @@ impl Host {
             let set_up = stop.run_until_cancelled(self.set_up(id)).await;
             set_up.unwrap_or_else(|| Err(Failure::interrupted("stopped while setting up")))?;
         }
-        let (_commands, orders) = Commands::new();
-        let work = workspace::run(&settings, &reading, Mode::Forever, orders, status, stop, *drain);
-        work.await.map(drop)
+        let (commands, orders) = Commands::new();
+        if let Some(known) = self.members().get_mut(&id) {
+            known.commands = Some(commands);
+        }
+        let run = workspace::run(&settings, &reading, Mode::Forever, orders, status, stop, *drain);
+        run.await.map(drop)
     }
 
     fn member_ended(&self, id: Uuid, member: &Member, outcome: Result<(), Failure>) {
@@ -277,6 +288,18 @@ impl Host {
         self.0.options.board.remove(member.planned.name());
         self.members().remove(&id);
         lock(&self.0.failures).remove(&id);
+        Ok(())
+    }
+
+    /// Has every entity of a workspace published once more.
+    pub async fn reset(&self, id: Uuid) -> Result<(), Refusal> {
+        let member = self.members().get(&id).cloned().ok_or(Refusal::Unknown)?;
+        let phase = member.status.snapshot().phase;
+        let commands = member.commands.filter(|_| phase == "ready").ok_or(Refusal::Busy(phase))?;
+        let number = tokio::time::timeout(ORDER_TIMEOUT, commands.resync()).await;
+        let number = number.map_err(|_| Refusal::Busy("it gave no answer".to_owned()))?;
+        let number = number.map_err(|refused| Refusal::Busy(refused.to_string()))?;
+        tracing::info!(prefix = member.planned.prefix(), number, "everything is published again");
         Ok(())
     }
 

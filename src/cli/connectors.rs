@@ -38,6 +38,11 @@ impl Connectors for Hosted {
         workspace.map(|workspace| workspace.shown()).ok_or_else(|| refusal(host::Refusal::Unknown))
     }
 
+    fn reset(&self, id: &str) -> BoxFuture<'_, Result<(), Refusal>> {
+        let id = parsed(id);
+        async move { self.0.reset(id?).await.map_err(refusal) }.boxed()
+    }
+
     fn uninstall(&self, id: &str) -> BoxFuture<'_, Result<(), Refusal>> {
         let id = parsed(id);
         async move { self.0.uninstall(id?).await.map_err(refusal) }.boxed()
@@ -54,7 +59,7 @@ fn refusal(refusal: host::Refusal) -> Refusal {
         host::Refusal::Faults(_) => Refusal::Validation(text),
         host::Refusal::Exists(_) | host::Refusal::Configured => Refusal::Conflict(text),
         host::Refusal::Unknown => Refusal::NotFound(text),
-        host::Refusal::Stopping => Refusal::Unavailable(text),
+        host::Refusal::Stopping | host::Refusal::Busy(_) => Refusal::Unavailable(text),
         host::Refusal::Unwritable(_) => Refusal::Internal(text),
     }
 }

@@ -125,7 +125,7 @@ async fn world(
     let reading = reading(&simulator);
     let board = Board::new(clock);
     let status = board.add(None, PREFIX);
-    let served = serve_on(args.listen, None, &board, None).await?;
+    let served = serve_on(super::bind(args.listen).await?, None, &board, None)?;
     let stop = CancellationToken::new();
     let patience = Patience { patient: false, stop: stop.clone(), status: None };
     app::setup::setup(&settings, &patience, How::default()).await?;

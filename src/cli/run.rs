@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -14,7 +15,7 @@ use crate::app::host::{self, Host};
 use crate::app::workspace::{self, Ended};
 use crate::app::{Commands, Mode};
 use crate::clock::Clock;
-use crate::config::{Config, Deployment, Needs, SecretSource};
+use crate::config::{Deployment, Needs, SecretSource};
 use crate::failure::{ExitCode, Failure};
 use crate::http::{self, connectors::Connectors};
 use crate::secret::Secret;
@@ -77,11 +78,15 @@ pub async fn execute(args: Args, context: &Context) -> Result<(), Failure> {
         base: deployment.resolution,
         stop: stop.clone(),
     });
-    let served = serve(&deployment.top, &board, host.clone()).await?;
+    let http = &deployment.top.http;
+    let token = http.admin_token.as_ref().map(SecretSource::read).transpose()?;
+    let listener = super::bind(http.listen).await?;
     if planned.is_empty() {
         tracing::info!("no connector is installed: waiting for the install call");
     }
+    // Before anybody can ask: what is to run must not be missed in a list, nor installed again.
     planned.into_iter().for_each(|planned| host.start(planned));
+    let served = serve_on(listener, token, &board, Some(Arc::new(Hosted(host.clone()))))?;
     let outcome = stoppable(host.run(), signals, &stop).await;
     served.stop().await;
     outcome
@@ -148,21 +153,16 @@ impl Served {
     }
 }
 
-async fn serve(config: &Config, board: &Board, host: Host) -> Result<Served, Failure> {
-    let token = config.http.admin_token.as_ref().map(SecretSource::read).transpose()?;
-    let connectors: Arc<dyn Connectors> = Arc::new(Hosted(host));
-    serve_on(config.http.listen, token, board, Some(connectors)).await
-}
-
-/// Binds and serves the status page.
-pub async fn serve_on(
-    address: SocketAddr,
+/// Serves the status page, and the API of connectors where there is somebody to answer it.
+pub fn serve_on(
+    listener: TcpListener,
     admin_token: Option<Secret>,
     board: &Board,
     connectors: Option<Arc<dyn Connectors>>,
 ) -> Result<Served, Failure> {
-    let listener = super::bind(address).await?;
-    let address = listener.local_addr().unwrap_or(address);
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::unexpected("no address for the status page").because(error))?;
     tracing::info!("status page at http://{address}/");
     let (group, fatal) = Group::new(CancellationToken::new());
     let options = http::Options { admin_token, board: board.clone(), connectors };

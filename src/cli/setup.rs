@@ -3,14 +3,14 @@
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{ConfigArgs, Context, Output, WorkspaceArg};
+use super::{ConfigArgs, Context, Output, WorkspaceArg, values};
 use crate::app::connectors::{Planned, planned};
 use crate::app::host::of_workspace;
 use crate::app::preflight::Patience;
 use crate::app::setup::{How, Step};
 use crate::app::{self, Settings};
 use crate::clock::Clock;
-use crate::config::{Deployment, Needs, Override};
+use crate::config::{Deployment, Needs};
 use crate::failure::Failure;
 use crate::telemetry;
 
@@ -32,30 +32,22 @@ pub struct Args {
 
     /// The same bank has a new address: from now on the workspace belongs to its host. Put it into
     /// the configuration too.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = values::host)]
     pub base_url: Option<String>,
 }
 
 /// Creates what is missing, and says what it created.
 pub async fn execute(args: Args, context: &Context) -> Result<(), Failure> {
-    let how = How { dry_run: args.dry_run, new_host: args.base_url.is_some() };
-    let mut sources = args.config.sources(&context.environment);
-    if let Some(url) = args.base_url {
-        let path = match &args.workspace {
-            Some(name) => format!("workspaces.{name}.baseUrl"),
-            None => "baseUrl".to_owned(),
-        };
-        sources.overrides.push(Override { path, text: url });
-    }
-    let deployment = Deployment::load(&sources, Needs::Nothing)?;
+    let deployment = Deployment::load(&args.config.sources(&context.environment), Needs::Nothing)?;
     telemetry::start(&deployment.top.log)?;
     let mut planned = planned(&deployment)?;
-    if args.workspace.is_some() {
+    // An address is that of one bank.
+    if args.workspace.is_some() || args.base_url.is_some() {
         planned = vec![WorkspaceArg { workspace: args.workspace }.select(planned)?];
     }
     let (several, mut steps, mut first) = (planned.len() > 1, Vec::new(), Ok(()));
     for planned in planned {
-        match set_up(&planned, how).await {
+        match set_up(&planned, args.dry_run, args.base_url.as_deref()).await {
             Ok(done) if several => {
                 steps.extend(done.iter().map(|step| format!("{}: {step}", planned.prefix())));
             }
@@ -78,8 +70,16 @@ pub async fn execute(args: Args, context: &Context) -> Result<(), Failure> {
     first
 }
 
-async fn set_up(planned: &Planned, how: How) -> Result<Vec<Step>, Failure> {
-    let settings = Settings::of(&planned.workspace.config, Clock::system())?;
+async fn set_up(
+    planned: &Planned,
+    dry_run: bool,
+    new_host: Option<&str>,
+) -> Result<Vec<Step>, Failure> {
+    let mut settings = Settings::of(&planned.workspace.config, Clock::system())?;
+    if let Some(host) = new_host {
+        host.clone_into(&mut settings.pinned.base_url_host);
+    }
     let patience = Patience { patient: false, stop: CancellationToken::new(), status: None };
+    let how = How { dry_run, new_host: new_host.is_some() };
     app::setup::setup(&settings, &patience, how).await
 }

@@ -51,6 +51,11 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
     config::address(text).ok_or_else(|| "expected an address and port like 127.0.0.1:8090".into())
 }
 
+/// The host of `https://api.atlar.com`.
+pub fn host(text: &str) -> Result<String, String> {
+    config::host(text).ok_or_else(|| "expected an address like https://api.atlar.com".to_owned())
+}
+
 /// `5/s`, `90/m`, `0.5/s`, `0`.
 pub fn rate(text: &str) -> Result<Rate, String> {
     let expected = || "expected a rate like 5/s, 90/m or 0".to_owned();
@@ -101,6 +106,7 @@ mod tests {
         assert_eq!(from("-20"), Ok(From::Last(20)));
         assert_eq!(key_value("a=b=c"), Ok(Override { path: "a".into(), text: "b=c".into() }));
         assert_eq!(duration("2h 15m"), Ok(Duration::from_secs(8100)));
+        assert_eq!(host("https://api.atlar.com/x"), Ok("api.atlar.com".into()));
         assert_eq!(address("localhost:1").map(|a| a.to_string()), Ok("127.0.0.1:1".into()));
     }
 
@@ -116,6 +122,7 @@ mod tests {
             assert!(from(text).is_err(), "{text}");
         }
         assert!(key_value("pageSize").is_err() && key_value("=5").is_err());
+        assert!(host("api.atlar.com").is_err() && host("https://a:b@c").is_err());
         assert!(duration("30").is_err() && duration("-5s").is_err());
     }
 }

@@ -248,6 +248,11 @@ pub fn address(text: &str) -> Option<SocketAddr> {
     }
 }
 
+/// The host of an http or https address.
+pub fn host(text: &str) -> Option<String> {
+    url(text)?.host_str().map(str::to_owned)
+}
+
 fn long(seconds: u64) -> String {
     let days = seconds / 86_400;
     if days > 0 { format!("{days} days") } else { spelled(Duration::from_secs(seconds)) }

@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn refuses_what_would_be_ignored_and_nothing_else() {
         assert!(!refused("auth", "oauth2") && !refused("auth", "basic"));
-        assert!(refused("apiVersion", "v2") && !refused("apiVersion", "v1"));
+        assert!(!refused("apiVersion", "v2") && !refused("apiVersion", "v1"));
         assert!(refused("deletes.listings", "4") && !refused("deletes.listings", "3"));
         assert!(!refused("deletes.enabled", "false") && !refused("deletes.enabled", "true"));
         assert!(refused("webhook.listen", "127.0.0.1:1"));

@@ -1,11 +1,11 @@
 //! The connector page's API: connectors are installed, listed, shown, reset and taken away.
 //!
-//! What they do is behind [`Connectors`]; here is how it is asked and answered. `docs/connectors.md`
-//! describes the routes for people.
+//! What they do is behind [`Connectors`]; here is how it is asked and answered.
+//! `docs/connectors.md` describes the routes for people.
 //!
 //! A browser that knows the token, or reaches a port without one, must not be made to change
-//! anything by a page of somebody else: requests that carry an `Origin` are refused, and the body of
-//! an install call must say that it is JSON, which no form can.
+//! anything by a page of somebody else: requests that carry an `Origin` are refused, and the body
+//! of an install call must say that it is JSON, which no form can.
 
 use std::sync::Arc;
 
@@ -36,12 +36,14 @@ const CAPABILITIES: [&str; 4] =
 
 /// What the routes ask for.
 pub trait Connectors: Send + Sync + 'static {
-    /// Checks and keeps a configuration, and starts its workspace. The answer is the connector's id.
+    /// Checks and keeps a configuration, and starts its workspace. Answers the connector's id.
     fn install(&self, config: String) -> BoxFuture<'_, Result<String, Refusal>>;
     /// Every workspace of the process.
     fn list(&self) -> Vec<Connector>;
     /// The configuration in force, secrets masked.
     fn config(&self, id: &str) -> Result<Value, Refusal>;
+    /// Has every entity published once more.
+    fn reset(&self, id: &str) -> BoxFuture<'_, Result<(), Refusal>>;
     /// Stops its workspace and forgets its configuration.
     fn uninstall(&self, id: &str) -> BoxFuture<'_, Result<(), Refusal>>;
 }
@@ -109,6 +111,7 @@ pub fn routes(connectors: Arc<dyn Connectors>) -> Router {
         .route("/capabilities", get(capabilities))
         .route("/{id}", axum::routing::delete(uninstall))
         .route("/{id}/config", get(config))
+        .route("/{id}/reset", post(reset))
         .route("/{id}/capabilities", get(capabilities_of))
         .layer(middleware::from_fn(refuse_pages))
         .with_state(connectors);
@@ -171,6 +174,13 @@ async fn list(State(connectors): State<Shared>) -> Response {
 async fn config(State(connectors): State<Shared>, Path(id): Path<String>) -> Response {
     match connectors.config(&id) {
         Ok(config) => answer::json(StatusCode::OK, &json!({ "data": config })),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn reset(State(connectors): State<Shared>, Path(id): Path<String>) -> Response {
+    match connectors.reset(&id).await {
+        Ok(()) => answer::json(StatusCode::ACCEPTED, &json!({ "data": id })),
         Err(refusal) => refusal.into_response(),
     }
 }

@@ -44,6 +44,8 @@ const until = (ms, now) => (ms == null ? "–" : ms <= now ? "now" : `in ${span(
 const clockTime = (ms) => new Date(ms).toLocaleTimeString("en-GB");
 
 let view = null;
+// The workspace that is shown: the one after # in the address, else the first.
+let shown = null;
 // The server's clock minus ours.
 let clockAhead = 0;
 let lostSince = null;
@@ -52,12 +54,15 @@ let heardAt = Date.now();
 function render() {
   if (!view) return;
   const now = Date.now() + clockAhead;
+  const wanted = location.hash.slice(1);
+  shown = Object.hasOwn(view.workspaces, wanted) ? view.workspaces[wanted] : view;
   renderBanner(now);
+  renderWorkspaces();
   renderStreams(now);
   renderChanges();
   renderFacts("totals", totals());
   renderFacts("writer", writer(now));
-  setText(at("topics"), `${view.topic_prefix}.*`);
+  setText(at("topics"), shown.topic_prefix ? `${shown.topic_prefix}.*` : "none yet");
   setText(at("version"), view.version);
   setText(at("uptime"), `up ${span(now - view.started_ms)}`);
 }
@@ -72,9 +77,32 @@ function renderBanner(now) {
   setText(at("icon"), LEVEL_ICONS[level]);
   setText(at("word"), word);
   setText(at("sentence"), sentence);
-  setText(at("last-event"), view.last_event_ms == null ? "no event yet" : `last event ${ago(view.last_event_ms, now)}`);
+  setText(at("last-event"), lastEvent() == null ? "no event yet" : `last event ${ago(lastEvent(), now)}`);
   const title = `${LEVEL_ICONS[level]} ${word} – Atlar ingestor`;
   if (document.title !== title) document.title = title;
+}
+
+function lastEvent() {
+  const times = Object.values(view.workspaces).map((workspace) => workspace.last_event_ms);
+  return times.reduce((latest, ms) => (ms == null || ms < latest ? latest : ms), null);
+}
+
+function renderWorkspaces() {
+  const box = at("workspaces");
+  const names = Object.keys(view.workspaces);
+  box.hidden = names.length < 2;
+  while (box.children.length > names.length) box.lastElementChild.remove();
+  while (box.children.length < names.length) box.append(make("a"));
+  names.forEach((name, index) => {
+    const link = box.children[index];
+    const { summary, topic_prefix } = view.workspaces[name];
+    setText(link, `${LEVEL_ICONS[summary.level]} ${name}`);
+    setMark(link, "level", summary.level);
+    link.href = `#${name}`;
+    link.title = summary.sentence;
+    if (topic_prefix === shown.topic_prefix) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  });
 }
 
 const streamRows = new Map();
@@ -110,9 +138,9 @@ function newStream(name) {
 
 function renderStreams(now) {
   const table = document.querySelector("table");
-  const names = Object.keys(view.streams);
+  const names = Object.keys(shown.streams);
   for (const [name, row] of streamRows) {
-    if (!(name in view.streams)) {
+    if (!(name in shown.streams)) {
       row.body.remove();
       streamRows.delete(name);
     }
@@ -123,7 +151,7 @@ function renderStreams(now) {
     const row = streamRows.get(name);
     if (previous.nextElementSibling !== row.body) previous.after(row.body);
     previous = row.body;
-    renderStream(row, view.streams[name], now);
+    renderStream(row, shown.streams[name], now);
   }
   at("streams-box").hidden = names.length === 0;
   at("no-streams").hidden = names.length > 0;
@@ -151,7 +179,7 @@ function renderStream({ cells, noteRow, error, hint }, stream, now) {
 let shownChanges = "";
 
 function renderChanges() {
-  const newest = [...view.feed].reverse();
+  const newest = [...shown.feed].reverse();
   const drawn = JSON.stringify(newest);
   if (drawn === shownChanges) return;
   shownChanges = drawn;
@@ -175,22 +203,23 @@ function renderChanges() {
 }
 
 function totals() {
-  const byEntity = Object.entries(view.events_by_entity);
-  return [["all events", count(view.events)], ...byEntity.map(([entity, events]) => [entity, count(events)])];
+  const byEntity = Object.entries(shown.events_by_entity);
+  return [["all events", count(shown.events)], ...byEntity.map(([entity, events]) => [entity, count(events)])];
 }
 
 function writer(now) {
   const facts = [
-    ["phase", view.phase],
-    ["session", view.session ?? "none yet"],
-    ["acquired", view.acquisitions === 1 ? "once" : `${count(view.acquisitions)} times`],
-    ["last batch", `#${view.batch_no}`],
-    ["batches since start", count(view.batches)],
-    ["entities known", count(view.entities)],
-    ["records restored", count(view.records_restored)],
-    ["started", `${ago(view.started_ms, now)}`],
+    ["phase", shown.phase],
+    ["session", shown.session ?? "none yet"],
+    ["acquired", shown.acquisitions === 1 ? "once" : `${count(shown.acquisitions)} times`],
+    ["last batch", `#${shown.batch_no}`],
+    ["batches since start", count(shown.batches)],
+    ["entities known", count(shown.entities)],
+    ["records restored", count(shown.records_restored)],
+    ["started", `${ago(shown.started_ms, now)}`],
   ];
-  if (view.store_doubt) facts.push(["store not used", view.store_doubt]);
+  if (shown.store_doubt) facts.push(["store not used", shown.store_doubt]);
+  if (shown.hint) facts.push(["what to do", shown.hint]);
   return facts;
 }
 
@@ -233,6 +262,7 @@ for (const box of document.querySelectorAll(".scroll")) {
   box.setAttribute("role", "region");
   box.setAttribute("aria-labelledby", box.id.replace("-box", "-title"));
 }
+addEventListener("hashchange", render);
 setInterval(render, 1000);
 // The browser reconnects by itself, except when it was answered by something that is not us, or
 // when the connection died without a word.

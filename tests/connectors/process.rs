@@ -125,6 +125,10 @@ impl Process {
         self.answer(self.ask(Method::DELETE, &format!("{BASE}/{id}"))).await
     }
 
+    pub async fn reset(&self, id: &str) -> (StatusCode, Value) {
+        self.answer(self.ask(Method::POST, &format!("{BASE}/{id}/reset"))).await
+    }
+
     pub async fn connectors(&self) -> Vec<Value> {
         let (status, list) = self.get(BASE).await;
         assert_eq!((status, &list["cursor"]["hasMore"]), (StatusCode::OK, &Value::Bool(false)));

@@ -260,3 +260,29 @@ pub async fn credentials_file_once(place: Place) {
     remove_secret(&place);
     place.ends(place.once()).await;
 }
+
+fn damage_connectors(place: &Place) {
+    std::fs::write(place.folder.path().join("connector.json"), "{\"connectors\"").unwrap();
+}
+
+pub async fn connector_file_start(place: Place) {
+    place.set_up().await;
+    damage_connectors(&place);
+    place.ends(place.run()).await;
+}
+
+/// The file is read at start only.
+pub async fn connector_file_later(mut place: Place) {
+    place.set_up().await;
+    let mut running = place.run();
+    place.complete(&mut running).await;
+    damage_connectors(&place);
+    place.edit();
+    place.finish(running).await;
+}
+
+pub async fn connector_file_once(place: Place) {
+    place.set_up().await;
+    damage_connectors(&place);
+    place.ends(place.once()).await;
+}
