@@ -5,6 +5,7 @@
 //! workspace from its first listing to its last flush; [`host`] runs any number of them, and
 //! [`connectors`] keeps those that are installed while it does.
 
+pub mod accept;
 pub mod connectors;
 pub mod host;
 pub mod preflight;

@@ -10,6 +10,7 @@ pub mod render;
 pub mod run;
 pub mod setup;
 pub mod simulate;
+mod state;
 pub mod tail;
 pub mod values;
 
@@ -60,6 +61,9 @@ pub enum Command {
     Setup(setup::Args),
     /// Show events as they are published, decoded.
     Tail(tail::Args),
+    /// Decide what only an operator may decide about a workspace's state.
+    #[command(subcommand)]
+    State(state::Command),
     /// See it work: a simulated bank, a broker and a registry inside, the real ingestor.
     Demo(demo::Args),
     /// Serve a simulated Atlar with a bank that lives.
@@ -156,6 +160,7 @@ pub async fn execute(command: Command, context: &Context) -> Result<(), Failure>
         Command::Run(args) => run::execute(args, context).await,
         Command::Setup(args) => setup::execute(args, context).await,
         Command::Tail(args) => tail::execute(args, context).await,
+        Command::State(command) => state::execute(command, context).await,
         Command::Demo(args) => demo::execute(args, context).await,
         Command::Simulate(args) => simulate::execute(args, context).await,
         Command::Config(args) => config::execute(&args, context),

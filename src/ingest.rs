@@ -26,7 +26,7 @@ pub mod owner;
 pub(crate) mod tests;
 pub mod thread;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -72,7 +72,7 @@ pub enum Message {
     Choose {
         session_no: u64,
         source: &'static str,
-        reply: oneshot::Sender<()>,
+        reply: building::Waiter,
     },
     /// The stream is to be read in another generation than on record: `ids` is a complete listing
     /// there.
@@ -102,6 +102,8 @@ pub struct Known {
     pub generations: Arc<BTreeMap<String, Generation>>,
     /// The list that external payments are read from, where it was chosen by itself.
     pub source: Option<String>,
+    /// Streams that were read to the end at least once.
+    pub completed: Arc<BTreeSet<String>>,
 }
 
 impl Known {

@@ -2,6 +2,7 @@
 
 pub mod driver;
 pub mod generation;
+mod moving;
 pub mod sources;
 pub mod task;
 #[cfg(test)]

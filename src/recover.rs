@@ -151,12 +151,12 @@ pub fn check_host(
     Err(Error::Host { ours: pinned.base_url_host.clone(), theirs: theirs.to_owned() })
 }
 
-/// The host that `setup --base-url` put on record last.
-pub fn read_host(writer: &Writer) -> Result<Option<String>, Error> {
+/// The fold of the state topic as it is, for who only looks.
+pub fn read_view(writer: &Writer) -> Result<View, Error> {
     let reader = open(writer, &writer.names.state(), 0)?;
     let mut view = View::default();
     catch_up(&reader, &mut view)?;
-    Ok(view.base_url_host)
+    Ok(view)
 }
 
 fn open(writer: &Writer, topic: &str, offset: i64) -> Result<Reader, Error> {

@@ -104,6 +104,10 @@ pub struct Snapshot {
     pub events: u64,
     pub events_by_entity: BTreeMap<&'static str, u64>,
     pub last_event_ms: Option<i64>,
+    /// Odd records that were published all the same, by kind of oddity, since the process began.
+    pub odd: BTreeMap<&'static str, u64>,
+    /// Records that could not be events, by reason, since the process began.
+    pub unmapped: BTreeMap<&'static str, u64>,
     pub streams: BTreeMap<String, StreamStatus>,
     pub feed: VecDeque<FeedEntry>,
     #[serde(skip)]
@@ -227,6 +231,17 @@ impl Status {
     /// The stream was a placeholder for another one.
     pub fn forget_stream(&self, name: &str) {
         self.lock().streams.remove(name);
+    }
+
+    /// Adds counts of oddities.
+    pub fn odd(&self, odd: BTreeMap<&'static str, u64>, unmapped: BTreeMap<&'static str, u64>) {
+        let mut inner = self.lock();
+        for (kind, count) in odd {
+            *inner.odd.entry(kind).or_default() += count;
+        }
+        for (reason, count) in unmapped {
+            *inner.unmapped.entry(reason).or_default() += count;
+        }
     }
 
     pub fn observed(&self, stream: &str, tally: &Tally) {

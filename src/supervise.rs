@@ -5,8 +5,10 @@
 //! drain time is dropped with the runtime.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -45,7 +47,10 @@ impl Group {
     {
         let (fatal, stop) = (self.fatal.clone(), self.stop.clone());
         let work = async move {
-            if let Err(failure) = task.await {
+            let outcome = AssertUnwindSafe(task).catch_unwind().await;
+            // The panic's own message is on standard error.
+            let outcome = outcome.unwrap_or_else(|_| Err(Failure::unexpected("a task panicked")));
+            if let Err(failure) = outcome {
                 // Full: another failure was first.
                 let _ = fatal.try_send(failure);
                 stop.cancel();
@@ -140,6 +145,14 @@ mod tests {
         assert!(stop.is_cancelled());
         assert_eq!(fatal.take().map(|failure| failure.what).as_deref(), Some("first"));
         assert!(fatal.take().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_failure_of_the_group() {
+        let (group, mut fatal) = Group::new(CancellationToken::new());
+        group.start(async { panic!("on purpose") });
+        group.ended().await;
+        assert_eq!(fatal.take().map(|failure| failure.what).as_deref(), Some("a task panicked"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -165,8 +165,12 @@ impl ConnectorFile {
         file.write_all(b"\n")?;
         file.as_file().sync_all()?;
         file.persist(&self.path).map_err(|error| error.error)?;
-        // The new name lasts once the folder is on the disk as well.
-        std::fs::File::open(folder)?.sync_all()
+        // The new name lasts once the folder is on the disk as well. Where a file system cannot do
+        // that for folders, the file is replaced all the same.
+        if let Err(error) = std::fs::File::open(folder).and_then(|folder| folder.sync_all()) {
+            tracing::warn!("the folder of the connector file was not flushed: {error}");
+        }
+        Ok(())
     }
 
     /// What was checked when it was installed is checked again: the top level may have changed.

@@ -164,7 +164,7 @@ fn genesis(settings: &Settings, how: How) -> Result<Vec<Step>, Failure> {
         match recover::read_genesis(&writer) {
             Ok(genesis) => {
                 recover::check_pinned(&genesis, &settings.pinned).map_err(writer_failure)?;
-                let on_record = recover::read_host(&writer).map_err(writer_failure)?;
+                let on_record = recover::read_view(&writer).map_err(writer_failure)?.base_url_host;
                 let host = recover::check_host(&genesis, on_record.as_deref(), &settings.pinned);
                 let step = match host {
                     Ok(()) => return Ok(Vec::new()),

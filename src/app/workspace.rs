@@ -239,7 +239,7 @@ fn judge_outcomes(driver: &Driver) -> Result<(), Failure> {
     let mut refused = false;
     for (stream, outcome) in &outcomes {
         match outcome {
-            Outcome::Complete | Outcome::NotOffered => {}
+            Outcome::Complete | Outcome::NotOffered | Outcome::Unneeded => {}
             Outcome::Blocked { by } => {
                 details.push(format!("{stream}: it needs the list {by}, which was never complete"));
             }
@@ -250,7 +250,8 @@ fn judge_outcomes(driver: &Driver) -> Result<(), Failure> {
             }
         }
     }
-    if !outcomes.is_empty() && outcomes.values().all(|end| *end == Outcome::NotOffered) {
+    let mut asked = outcomes.values().filter(|end| **end != Outcome::Unneeded).peekable();
+    if asked.peek().is_some() && asked.all(|end| *end == Outcome::NotOffered) {
         // Nothing was read at all: no workspace is like that, a wrong address is.
         let hint = "check baseUrl: it looks like https://api.atlar.com";
         return Err(Failure::dependency(

@@ -18,7 +18,18 @@ use std::path::{Component, Path, PathBuf};
 const NAME_MAX: usize = 40;
 
 /// What no workspace takes from the top level.
-const OWN: [&str; 4] = ["accessKey", "accessKeyFile", "secret", "secretFile"];
+const OWN: [&str; 6] = [
+    "accessKey",
+    "accessKeyFile",
+    "secret",
+    "secretFile",
+    // Ids of another company's accounts would leave out everything.
+    "accounts.include",
+    "accounts.exclude",
+];
+
+/// Which of them make a workspace.
+const CREDENTIALS: [&str; 4] = ["accessKey", "accessKeyFile", "secret", "secretFile"];
 
 /// Keys that are for the whole process, as beginnings.
 const OF_PROCESS: [&str; 5] = ["connectorFile", "http.", "webhook.", "log.", "workspaces."];
@@ -130,7 +141,7 @@ impl Resolution {
 
     /// Whether the top-level keys are a workspace: they have credentials, or nobody else has any.
     pub(crate) fn is_workspace(&self) -> bool {
-        self.workspaces.is_empty() || OWN.iter().any(|path| self.setting(path).is_some())
+        self.workspaces.is_empty() || CREDENTIALS.iter().any(|path| self.setting(path).is_some())
     }
 
     /// Faults of workspaces that share what must be their own.

@@ -113,7 +113,7 @@ impl Building {
 
     /// No more changes may be put in before it is closed.
     pub fn is_full(&self) -> bool {
-        self.slots.len() + self.letters.len() >= CHANGES_MAX || self.bytes >= BYTES_MAX
+        self.slots.len() + self.controls.len() >= CHANGES_MAX || self.bytes >= BYTES_MAX
     }
 
     /// Whether it is time to commit: full, old enough, or somebody waits for it.
@@ -123,6 +123,11 @@ impl Building {
         }
         let aged = self.started.is_some_and(|started| started.elapsed() >= AGE_MAX);
         self.is_full() || aged || !self.waiters.is_empty()
+    }
+
+    /// Those who wait for a batch that has become empty: all its changes were taken back.
+    pub fn take_waiters_of_nothing(&mut self) -> Vec<(Waiter, Published)> {
+        if self.is_empty() { std::mem::take(&mut self.waiters) } else { Vec::new() }
     }
 
     /// Closes the batch. Facts learnt go first, as the changes may rest on them.

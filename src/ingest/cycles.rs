@@ -1,7 +1,8 @@
 //! What listings say beyond single records: which streams have been complete once, which lower
 //! versions keep being served, and which record two accounts' lists serve at once.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::state::control::{Cycle, Persistence};
 use crate::state::{EntityKey, View};
@@ -11,12 +12,17 @@ pub const STALE_LISTINGS_MIN: u32 = 3;
 /// … over at least this long: a replica that lags catches up within it.
 pub const STALE_AGE_MIN_MS: i64 = 15 * 60 * 1000;
 
+/// More entities than this are not counted at a time: their record must fit a topic.
+const STALE_MAX: usize = 2_000;
+
 /// See the module.
 pub struct Cycles {
     /// The records about streams, those in batches under way included.
     known: HashMap<String, Cycle>,
     /// Stale entities seen in the present listing of a stream.
     stale_now: HashMap<String, HashSet<EntityKey>>,
+    /// Streams with a complete listing on record, for poll tasks.
+    names: Arc<BTreeSet<String>>,
     /// Complete listings of each stream in this session.
     completed: HashMap<String, u64>,
     /// Entities that a list serves although they name another account, which serves them too, as
@@ -28,6 +34,7 @@ impl Cycles {
     pub fn of(view: &View) -> Cycles {
         Cycles {
             known: view.cycles.clone(),
+            names: Arc::new(view.cycles.keys().cloned().collect()),
             stale_now: HashMap::new(),
             completed: HashMap::new(),
             contested: HashMap::new(),
@@ -37,6 +44,11 @@ impl Cycles {
     /// Whether a complete listing of the stream is on record.
     pub fn has(&self, stream: &str) -> bool {
         self.known.contains_key(stream)
+    }
+
+    /// The streams with a complete listing on record.
+    pub fn names(&self) -> Arc<BTreeSet<String>> {
+        Arc::clone(&self.names)
     }
 
     /// The listing under way serves a lower version than the published one.
@@ -71,6 +83,7 @@ impl Cycles {
         let before = known.map(|cycle| cycle.stale.clone()).unwrap_or_default();
         let stale: BTreeMap<String, Persistence> = seen
             .into_iter()
+            .take(STALE_MAX)
             .map(|key| {
                 let name = hex::encode(key.0);
                 let first = Persistence { listings: 0, since_ms: now_ms };
@@ -87,6 +100,9 @@ impl Cycles {
         let cycle =
             Cycle { stream: stream.to_owned(), listings, listed, finished_ms: now_ms, stale };
         self.known.insert(stream.to_owned(), cycle.clone());
+        if !self.names.contains(stream) {
+            Arc::make_mut(&mut self.names).insert(stream.to_owned());
+        }
         Some(cycle)
     }
 

@@ -5,19 +5,27 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::Generation;
+use crate::ingest::Coverage;
+use crate::poll::tree::Stream;
+use crate::state::control::Hold;
 use crate::state::{Control, View};
 
 /// See the module.
 pub struct Decisions {
     generations: Arc<BTreeMap<String, Generation>>,
     source: Option<String>,
+    holds: BTreeMap<String, Hold>,
 }
 
 impl Decisions {
     pub fn of(view: &View) -> Decisions {
         let known = view.generations.iter();
         let known = known.filter_map(|(stream, number)| Some((stream.clone(), from(*number)?)));
-        Decisions { generations: Arc::new(known.collect()), source: view.source.clone() }
+        Decisions {
+            generations: Arc::new(known.collect()),
+            source: view.source.clone(),
+            holds: view.holds.clone(),
+        }
     }
 
     pub fn generations(&self) -> Arc<BTreeMap<String, Generation>> {
@@ -42,6 +50,24 @@ impl Decisions {
         Some(control(stream, generation))
     }
 
+    /// The stream may not move for now. Returns what to commit, where it is news.
+    pub fn hold(&mut self, stream: &Stream, coverage: Coverage) -> Option<Control> {
+        let Coverage { live, missing } = coverage;
+        let hold = Hold { generation: number(stream.generation), live, missing };
+        if self.holds.get(&stream.name) == Some(&hold) {
+            return None;
+        }
+        self.holds.insert(stream.name.clone(), hold.clone());
+        Some(Control::Hold { stream: stream.name.clone(), hold: Some(hold) })
+    }
+
+    /// What to commit for a stream that moves.
+    pub fn moving(&self, stream: &Stream) -> Vec<Control> {
+        let released = self.holds.contains_key(&stream.name);
+        let released = released.then(|| Control::Hold { stream: stream.name.clone(), hold: None });
+        [control(&stream.name, stream.generation)].into_iter().chain(released).collect()
+    }
+
     /// Takes over what was ordered, against what is on record.
     pub fn obey(&mut self, order: &Control) {
         if let Control::Generation { stream, generation } = order
@@ -62,7 +88,7 @@ impl Decisions {
 }
 
 /// The record that a stream is read in this generation.
-pub fn control(stream: &str, generation: Generation) -> Control {
+fn control(stream: &str, generation: Generation) -> Control {
     Control::Generation { stream: stream.to_owned(), generation: number(generation) }
 }
 

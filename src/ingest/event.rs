@@ -11,6 +11,9 @@ use crate::kafka::partition;
 use crate::publish::headers::{self, Facts, event_id};
 use crate::publish::{Event, Names, What};
 
+/// Of a record that is too large for an event, its letter shows this much.
+const RAW_BYTES_MAX: usize = 500_000;
+
 /// Encoder of one topic's events, and where its schema is found.
 pub struct Form {
     pub encoder: Encoder,
@@ -130,6 +133,7 @@ impl Press {
         let topic = self.names.dead_letter();
         let key = format!("{}/{}", unusable.stream, unusable.name);
         let event_id = event_id(&topic, &key, unusable.change_no);
+        let shown = unusable.raw.get(..RAW_BYTES_MAX).unwrap_or(unusable.raw);
         let letter = DeadLetter {
             stream: unusable.stream.to_owned(),
             entity: unusable.entity,
@@ -137,7 +141,7 @@ impl Press {
             reason: unusable.reason.to_owned(),
             detail: unusable.detail.clone(),
             // What is not UTF-8 is shown as well as it can be: it is evidence, not data.
-            raw: Some(String::from_utf8_lossy(unusable.raw).into_owned()),
+            raw: Some(String::from_utf8_lossy(shown).into_owned()),
             observed_at: Timestamp(unusable.observed_ms),
         };
         let mut value = Vec::with_capacity(unusable.raw.len() + 256);

@@ -26,6 +26,8 @@ pub struct Joins {
     external_of: HashMap<String, BTreeSet<String>>,
     /// Ids in the present listing of them.
     external_seen: HashSet<String>,
+    /// The present listing has an entry that cannot be read: nothing is gone because it is not seen.
+    external_doubt: bool,
     lists: HashMap<String, ListStatus>,
     /// Sums of the hashes of all facts: the epoch that a short cut is bound to.
     bank_epoch: u64,
@@ -47,6 +49,7 @@ impl Joins {
             external: HashMap::new(),
             external_of: HashMap::new(),
             external_seen: HashSet::new(),
+            external_doubt: false,
             lists: view.join_lists.clone(),
             bank_epoch: 0,
             own_epoch: 0,
@@ -87,10 +90,14 @@ impl Joins {
 
     /// Learns an entry of the list of counterparties' accounts. `false`: it is not one.
     pub fn learn_external_account(&mut self, entry: &Json<'_>, generation: Generation) -> bool {
-        let Some((counterparty_id, account)) = map::external_account(entry, generation) else {
+        let learnt =
+            map::external_account(entry, generation).and_then(|(counterparty_id, account)| {
+                Some((account.id.clone()?, counterparty_id, account))
+            });
+        let Some((id, counterparty_id, account)) = learnt else {
+            self.external_doubt = true;
             return false;
         };
-        let Some(id) = account.id.clone() else { return false };
         self.external_seen.insert(id.clone());
         let same = self.external.get(&id).is_some_and(|(known_id, known)| {
             *known_id == counterparty_id && same_account(known, &account)
@@ -107,9 +114,17 @@ impl Joins {
         true
     }
 
+    /// The present listing of counterparties' accounts is not to be believed to be complete.
+    pub fn doubt_external_accounts(&mut self) {
+        self.external_doubt = true;
+    }
+
     /// The list of counterparties' accounts has been read to its end: what it lacked is gone.
     pub fn finish_external_accounts(&mut self) {
         let seen = std::mem::take(&mut self.external_seen);
+        if std::mem::take(&mut self.external_doubt) {
+            return;
+        }
         let gone: Vec<String> =
             self.external.keys().filter(|id| !seen.contains(*id)).cloned().collect();
         for id in gone {
@@ -120,14 +135,16 @@ impl Joins {
 
     fn put_external(&mut self, id: &str, counterparty_id: &str, account: ExternalAccount) {
         self.take_external(id);
-        self.external_epoch = self.external_epoch.wrapping_add(account_hash(&account));
+        self.external_epoch =
+            self.external_epoch.wrapping_add(account_hash(counterparty_id, &account));
         self.external_of.entry(counterparty_id.to_owned()).or_default().insert(id.to_owned());
         self.external.insert(id.to_owned(), (counterparty_id.to_owned(), account));
     }
 
     fn take_external(&mut self, id: &str) {
         let Some((counterparty_id, account)) = self.external.remove(id) else { return };
-        self.external_epoch = self.external_epoch.wrapping_sub(account_hash(&account));
+        self.external_epoch =
+            self.external_epoch.wrapping_sub(account_hash(&counterparty_id, &account));
         if let Some(ids) = self.external_of.get_mut(&counterparty_id) {
             ids.remove(id);
         }
@@ -269,8 +286,8 @@ fn account_text(accounts: &[ExternalAccount]) -> String {
     serde_json::to_string(&stripped).unwrap_or_default()
 }
 
-fn account_hash(account: &ExternalAccount) -> u64 {
-    xxh3_64(account_text(std::slice::from_ref(account)).as_bytes())
+fn account_hash(counterparty_id: &str, account: &ExternalAccount) -> u64 {
+    pair_hash(counterparty_id.as_bytes(), &account_text(std::slice::from_ref(account)))
 }
 
 fn same_account(left: &ExternalAccount, right: &ExternalAccount) -> bool {
@@ -362,7 +379,17 @@ mod tests {
         again.finish_external_accounts();
         again.finish_external_accounts();
         assert_eq!(again.epoch(Entity::Counterparty), none);
+        assert!(again.learn_external_account(&json(&entry("e1", "DE2")), Generation::V2));
+        let of_c = again.epoch(Entity::Counterparty);
+        let moved = entry("e1", "DE2").replace(r#""c""#, r#""d""#);
+        assert!(again.learn_external_account(&json(&moved), Generation::V2));
+        assert_ne!(again.epoch(Entity::Counterparty), of_c, "it is another counterparty's now");
+        assert!(outcome(&again).external_accounts.is_empty());
+        // An entry that cannot be read may be any of them.
+        again.finish_external_accounts();
         assert!(!again.learn_external_account(&json(r#"{"id":"x"}"#), Generation::V2));
+        again.finish_external_accounts();
+        assert_ne!(again.epoch(Entity::Counterparty), none);
     }
 
     #[test]

@@ -72,9 +72,9 @@ pub struct Judge {
     publications: VecDeque<(u64, Instant)>,
     /// Kinds of oddities already reported, so that each is logged once.
     reported: HashSet<String>,
-    /// Odd records published all the same, by kind of oddity.
+    /// Odd records published all the same, by kind of oddity, since it was last told.
     pub notes: BTreeMap<&'static str, u64>,
-    /// Records that could not be events, by reason.
+    /// Records that could not be events, by reason, since it was last told.
     pub unmapped_reasons: BTreeMap<&'static str, u64>,
 }
 
@@ -170,9 +170,12 @@ impl Judge {
     pub fn observe(&mut self, page: &SeenPage, observed_ms: i64) -> Result<Observed, Refusal> {
         let mut observed = Observed::default();
         let mut tally = Tally::default();
+        if !self.confirmed && page.stream.branch.name != tree::THIRD_PARTIES {
+            self.ask_for_organization(&page.items)?;
+        }
         for bytes in &page.items {
             let Some(entity) = page.stream.branch.entity else {
-                self.observe_fact(&page.stream, bytes, &mut tally);
+                self.observe_fact(&page.stream, bytes, &mut tally)?;
                 continue;
             };
             let item = Item {
@@ -193,18 +196,33 @@ impl Judge {
         Ok(observed)
     }
 
-    fn observe_fact(&mut self, stream: &Stream, item: &[u8], tally: &mut Tally) {
+    fn observe_fact(
+        &mut self,
+        stream: &Stream,
+        item: &[u8],
+        tally: &mut Tally,
+    ) -> Result<(), Refusal> {
         tally.seen += 1;
-        let learnt = Json::parse(item).is_ok_and(|json| match stream.branch.name {
-            tree::EXTERNAL_ACCOUNTS => self.joins.learn_external_account(&json, stream.generation),
-            _ => self.joins.learn_third_party(&json),
-        });
+        let learnt = match Json::parse(item) {
+            Ok(json) if stream.branch.name == tree::EXTERNAL_ACCOUNTS => {
+                // Other than the banks, these are a company's own.
+                if !self.check_organization(json.get("organizationId").text())? {
+                    tally.unconfirmed += 1;
+                    self.joins.doubt_external_accounts();
+                    return Ok(());
+                }
+                self.joins.learn_external_account(&json, stream.generation)
+            }
+            Ok(json) => self.joins.learn_third_party(&json),
+            Err(_) => false,
+        };
         if learnt {
             tally.same += 1;
         } else {
             // Nothing is published of a reference list, so there is no letter either.
             self.count_unmapped("not-a-reference", tally);
         }
+        Ok(())
     }
 
     fn observe_item(
@@ -236,6 +254,8 @@ impl Judge {
         let known = known && !self.is_pending(key);
         if known {
             self.cycles.saw_at_home(key);
+            // These bytes were ours: the answers come from the same company.
+            self.confirmed = true;
         }
         known
     }

@@ -32,6 +32,11 @@ impl Letters {
         Fingerprint(bytes)
     }
 
+    /// The present listing serves a record that cannot be an event.
+    pub fn saw(&mut self, stream: &str, name: &str) {
+        self.seen.entry(stream.to_owned()).or_default().insert(name.to_owned());
+    }
+
     /// A record cannot be an event. Returns the number of the letter to publish, and the record for
     /// the state topic; none where this content has its letter.
     pub fn observe(
@@ -40,7 +45,7 @@ impl Letters {
         name: &str,
         content: Fingerprint,
     ) -> Option<(u64, Control)> {
-        self.seen.entry(stream.to_owned()).or_default().insert(name.to_owned());
+        self.saw(stream, name);
         let letters = self.known.entry(stream.to_owned()).or_default();
         let content = content.to_string();
         let known = letters.get(name);
@@ -50,23 +55,30 @@ impl Letters {
         let change_no = known.map_or(0, |letter| letter.change_no) + 1;
         let letter = Letter { content, change_no, live: true };
         letters.insert(name.to_owned(), letter.clone());
-        Some((change_no, control(stream, name, letter)))
+        Some((change_no, control(stream, name, Some(letter))))
     }
 
     /// A complete listing of the stream has ended: returns what is cleared by it.
     pub fn finish(&mut self, stream: &str) -> Vec<Control> {
         let seen = self.seen.remove(stream).unwrap_or_default();
         let Some(letters) = self.known.get_mut(stream) else { return Vec::new() };
-        let gone = letters.iter_mut().filter(|(name, letter)| letter.live && !seen.contains(*name));
-        gone.map(|(name, letter)| {
+        let mut cleared = Vec::new();
+        letters.retain(|name, letter| {
+            if !letter.live || seen.contains(name) {
+                return true;
+            }
             letter.live = false;
-            control(stream, name, letter.clone())
-        })
-        .collect()
+            // What is named by its content never comes back as another content: nothing of it is
+            // worth remembering, and such names may be many.
+            let forget = name.starts_with('#');
+            cleared.push(control(stream, name, (!forget).then(|| letter.clone())));
+            !forget
+        });
+        cleared
     }
 }
 
-fn control(stream: &str, name: &str, letter: Letter) -> Control {
+fn control(stream: &str, name: &str, letter: Option<Letter>) -> Control {
     Control::DeadLetter { stream: stream.to_owned(), id: name.to_owned(), letter }
 }
 
@@ -91,6 +103,12 @@ mod tests {
         assert_eq!(cleared.len(), 1);
         assert!(letters.finish("s").is_empty(), "once");
         assert_eq!(number(letters.observe("s", "1", b)), Some(3), "the fault is back");
+        letters.observe("s", "#a", a);
+        letters.finish("s");
+        let cleared = letters.finish("s");
+        let forgotten =
+            |control: &&Control| matches!(control, Control::DeadLetter { letter: None, .. });
+        assert_eq!((cleared.len(), cleared.iter().filter(forgotten).count()), (2, 1));
     }
 
     #[test]

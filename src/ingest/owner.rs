@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::entropy;
 use crate::ingest::thread::{AcquireError, From, Gone, WriterThread};
 use crate::poll::tree::Stream;
+use crate::publish::Error;
 use crate::recover::Pinned;
 use crate::retry::{self, Schedule};
 use crate::state::control::Session;
@@ -32,6 +33,8 @@ const ACQUIRE_AGAIN: Schedule = Schedule {
     jitter: 0.5,
     attempts: u32::MAX,
 };
+/// Sessions that may be lost while somebody waits for the end of `--once`.
+const IMPATIENT_FAILURES: u32 = 2;
 /// A session that lasted this long proves that nobody fights us.
 const CALM_AFTER: Duration = Duration::from_secs(60);
 
@@ -115,12 +118,13 @@ impl OwnerHandle {
         answer.await.map_err(|_| Dropped)
     }
 
-    /// Puts on record which list external payments are read from, in the same way.
+    /// Puts on record which list external payments are read from, in the same way, and waits until
+    /// it is committed.
     pub async fn choose(&self, session_no: u64, source: &'static str) -> Result<(), Dropped> {
         let (reply, answer) = oneshot::channel();
         let message = Message::Choose { session_no, source, reply };
         self.messages.send(message).await.map_err(|_| Dropped)?;
-        answer.await.map_err(|_| Dropped)
+        answer.await.unwrap_or(Err(Dropped)).map(drop)
     }
 
     /// Asks for a stream to be read in another generation than on record; `ids` is a complete
@@ -163,7 +167,7 @@ enum SessionEnd {
     /// Asked to stop.
     Stopped(Box<View>),
     /// Acquire again, after a pause.
-    Lost(Box<View>),
+    Lost(Box<View>, Error),
     /// Something was ordered that all that was diffed before must give way to: acquire again.
     Ordered(Box<View>),
 }
@@ -172,7 +176,7 @@ enum SessionEnd {
 enum Handled {
     Done,
     /// The session is lost.
-    Lost,
+    Lost(Error),
     /// See [`SessionEnd::Ordered`].
     Ordered,
 }
@@ -196,7 +200,8 @@ impl Owner {
     }
 
     /// Runs until told to stop, or until something that no wait can mend. A stop lets the commit
-    /// under way end and drops the batch being built: the next listing finds its changes again.
+    /// under way end. What is being built is dropped: the next listing finds its changes again. But
+    /// where the owner is not patient, as with `--once`, it is committed: nobody lists again soon.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), End> {
         let outcome = self.sessions(&stop).await;
         self.phase.send_replace(Phase::Ended);
@@ -244,10 +249,16 @@ impl Owner {
                             view = Some(kept);
                             continue;
                         }
-                        SessionEnd::Lost(kept) => view = Some(kept),
-                    }
-                    if started.elapsed() >= CALM_AFTER {
-                        failures = 0;
+                        SessionEnd::Lost(kept, error) => {
+                            self.lost(&error);
+                            view = Some(kept);
+                            if started.elapsed() >= CALM_AFTER {
+                                failures = 0;
+                            }
+                            if !self.options.patient && failures >= IMPATIENT_FAILURES {
+                                return Err(AcquireError::from(error).into());
+                            }
+                        }
                     }
                     None
                 }
@@ -257,6 +268,8 @@ impl Owner {
                 }
             };
             failures += 1;
+            self.phase.send_replace(Phase::Acquiring);
+            self.options.status.phase("acquiring");
             let delay = ACQUIRE_AGAIN.delay(failures, entropy::fraction(), None);
             if let Some(error) = error {
                 if !(self.options.patient && error.is_transient()) {

@@ -72,6 +72,8 @@ pub enum Outcome {
         what: String,
         hint: String,
     },
+    /// Nothing to read: its records come with another stream, or nobody needs it.
+    Unneeded,
     /// Not read, because the list that its records join failed.
     Blocked {
         by: &'static str,
@@ -81,7 +83,7 @@ pub enum Outcome {
 impl Outcome {
     /// Whether what waits for this stream may go on.
     pub fn is_good(&self) -> bool {
-        matches!(self, Outcome::Complete | Outcome::NotOffered)
+        matches!(self, Outcome::Complete | Outcome::NotOffered | Outcome::Unneeded)
     }
 }
 

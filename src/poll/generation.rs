@@ -134,9 +134,9 @@ impl Probes {
         self.seen >= PROBES
     }
 
-    /// The pause before the next answer can count.
+    /// The pause before the next answer can count, however it is jittered.
     pub fn pause(&self) -> Duration {
-        self.spacing
+        self.spacing.mul_f64(1.2)
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
         Known {
             lists: lists.iter().map(|list| (*list).to_owned()).collect(),
             generations: Arc::new(generations),
-            source: None,
+            ..Known::default()
         }
     }
 

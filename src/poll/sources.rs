@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::driver::{Driver, Outcome};
 use super::task::{NOT_OFFERED_PERIOD, pause, session_over, wait_for_session};
@@ -37,10 +38,14 @@ impl Chooser {
     }
 
     /// Ends when the stream of the chosen list has been started, or with `--once` when there is
-    /// none.
+    /// none, and when told to stop.
     pub(super) async fn run(mut self) -> Result<(), Failure> {
-        let status = self.driver.options.status.clone();
         let stop = self.driver.group.stop_token();
+        stop.clone().run_until_cancelled(self.turns(stop)).await.unwrap_or(Ok(()))
+    }
+
+    async fn turns(&mut self, stop: CancellationToken) -> Result<(), Failure> {
+        let status = self.driver.options.status.clone();
         status.stream(EXTERNAL_PAYMENTS, |_| {});
         loop {
             let Some(session_no) = wait_for_session(&mut self.phase, &stop).await else {

@@ -15,7 +15,7 @@ use crate::atlar::{ListRequest, Listing, Step, Stop, Totals};
 use crate::domain::Generation;
 use crate::entropy;
 use crate::failure::Failure;
-use crate::ingest::{Coverage, Ids, Known, Moved, Phase, SeenPage};
+use crate::ingest::{Ids, Known, Phase, SeenPage};
 use crate::retry;
 use crate::status::{StreamState, chain};
 
@@ -25,14 +25,16 @@ const JITTER: f64 = 0.1;
 pub(super) const NOT_OFFERED_PERIOD: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) struct Task {
-    driver: Driver,
-    stream: Stream,
-    phase: watch::Receiver<Phase>,
-    probes: Probes,
+    pub(super) driver: Driver,
+    pub(super) stream: Stream,
+    pub(super) phase: watch::Receiver<Phase>,
+    pub(super) probes: Probes,
+    /// The ids of a complete listing in a generation to move to.
+    pub(super) moving: Option<(Generation, Ids)>,
 }
 
 /// How one listing ended.
-enum Listed {
+pub(super) enum Listed {
     Complete(Totals),
     /// The session it was polled for is over.
     Dropped,
@@ -43,12 +45,17 @@ impl Task {
     pub(super) fn new(driver: Driver, stream: Stream) -> Task {
         let phase = driver.options.owner.phase();
         let probes = Probes::new(driver.options.probe_spacing);
-        Task { driver, stream, phase, probes }
+        Task { driver, stream, phase, probes, moving: None }
     }
 
-    /// Runs until told to stop; with `--once`, until the stream was listed once.
+    /// Runs until told to stop; with `--once`, until the stream was listed once. A stop ends it at
+    /// any wait: what was handed over is the owner's.
     pub(super) async fn run(mut self) -> Result<(), Failure> {
         let stop = self.driver.group.stop_token();
+        stop.clone().run_until_cancelled(self.turns(stop)).await.unwrap_or(Ok(()))
+    }
+
+    async fn turns(&mut self, stop: CancellationToken) -> Result<(), Failure> {
         let once = self.driver.options.once;
         loop {
             let Some((session_no, known, turn)) = self.wait_for_turn(&stop).await else {
@@ -87,7 +94,7 @@ impl Task {
                     }
                 }
                 Turn::Move(generation) => {
-                    match self.move_to(session_no, generation, &stop).await? {
+                    match self.move_to(session_no, &known, generation, &stop).await? {
                         Some(period) => period,
                         None => continue,
                     }
@@ -113,6 +120,7 @@ impl Task {
             Phase::Ended => true,
         });
         let phase = tokio::select! {
+            biased;
             ready = ready => ready.ok()?.clone(),
             () = stop.cancelled() => return None,
             blocked = blocked => {
@@ -120,6 +128,8 @@ impl Task {
                 return None;
             }
         };
+        // An owner that is gone has left its last phase behind.
+        self.phase.has_changed().ok()?;
         match phase {
             Phase::Ready { session_no, known } => {
                 let turn = turn(&self.stream, &known, configured);
@@ -144,33 +154,43 @@ impl Task {
     }
 
     /// With `--once`, a list that failed will not be read again: what waits for it fails with it.
+    /// One that is not offered takes along what comes inside it, or is only joined to it.
     fn blocked(&self) -> impl Future<Output = Outcome> + use<> {
         let mut outcomes = self.driver.outcomes.subscribe();
         let routes = [self.stream.routes.v1, self.stream.routes.v2];
-        let parents = routes.into_iter().flatten().filter_map(|route| route.after);
+        let joined: Vec<&'static str> =
+            routes.into_iter().flatten().filter_map(|route| route.after).collect();
         let branch = self.stream.branch;
-        let parents: Vec<&'static str> =
-            parents.chain(branch.inside).chain(branch.serves).collect();
+        let parents: Vec<&'static str> = branch.inside.into_iter().chain(branch.serves).collect();
         let once = self.driver.options.once;
         async move {
             if !once {
                 return std::future::pending().await;
             }
-            let failed = |outcomes: &BTreeMap<String, Outcome>| {
-                parents
-                    .iter()
-                    .copied()
-                    .find(|parent| outcomes.get(*parent).is_some_and(|outcome| !outcome.is_good()))
+            let blocked = |outcomes: &BTreeMap<String, Outcome>| {
+                let failed = |parent: &&'static str| {
+                    outcomes.get(*parent).is_some_and(|outcome| !outcome.is_good())
+                };
+                if let Some(by) = joined.iter().chain(&parents).copied().find(failed) {
+                    return Some(Outcome::Blocked { by });
+                }
+                let absent = |parent| outcomes.get(parent) == Some(&Outcome::NotOffered);
+                parents.iter().copied().any(absent).then_some(Outcome::Unneeded)
             };
-            let found = outcomes.wait_for(|outcomes| failed(outcomes).is_some()).await;
-            match found.ok().and_then(|outcomes| failed(&outcomes)) {
-                Some(by) => Outcome::Blocked { by },
+            let found = outcomes.wait_for(|outcomes| blocked(outcomes).is_some()).await;
+            match found.ok().and_then(|outcomes| blocked(&outcomes)) {
+                Some(outcome) => outcome,
                 None => std::future::pending().await,
             }
         }
     }
 
-    async fn list(&mut self, session_no: u64, known: &Known, stop: &CancellationToken) -> Listed {
+    pub(super) async fn list(
+        &mut self,
+        session_no: u64,
+        known: &Known,
+        stop: &CancellationToken,
+    ) -> Listed {
         let options = Arc::clone(&self.driver.options);
         options.status.listing_started(&self.stream.name);
         for inside in tree::inside(self.stream.branch.name, self.stream.generation) {
@@ -263,7 +283,7 @@ impl Task {
             lists = known.lists.len(),
             "nothing to list: its records come with another stream"
         );
-        self.driver.record(&self.stream.name, Outcome::Complete);
+        self.driver.record(&self.stream.name, Outcome::Unneeded);
     }
 
     /// A listing that ended early. Returns when to try again; none: at once.
@@ -274,7 +294,9 @@ impl Task {
         reason: &Stop,
         stop: &CancellationToken,
     ) -> Result<Option<Duration>, Failure> {
-        let Stop::NotOffered { .. } = reason else { return self.failed(session_no, reason).await };
+        let Stop::NotOffered { .. } = reason else {
+            return self.failed(session_no, known, reason).await;
+        };
         let configured = self.driver.options.generation;
         if generation::alternative(&self.stream, known, configured) {
             let other = self.stream.in_generation(Generation::V2);
@@ -284,8 +306,8 @@ impl Task {
                     let _ = self.driver.options.owner.decide(session_no, other).await;
                     return Ok(None);
                 }
-                Ok(false) => return self.failed(session_no, reason).await,
-                Err(reason) => return self.failed(session_no, &reason).await,
+                Ok(false) => return self.failed(session_no, known, reason).await,
+                Err(reason) => return self.failed(session_no, known, &reason).await,
             }
         }
         let may_move = configured.is_none()
@@ -293,10 +315,10 @@ impl Task {
             && self.stream.routes.v2.is_some()
             && self.stream.branch.entity.is_some();
         if !may_move || !reason.is_gone_by_atlar() || self.driver.options.once {
-            return self.failed(session_no, reason).await;
+            return self.failed(session_no, known, reason).await;
         }
         if self.probes.gone(Instant::now()) {
-            return self.move_to(session_no, Generation::V2, stop).await;
+            return self.move_to(session_no, known, Generation::V2, stop).await;
         }
         self.show(StreamState::Failed, &chain(reason), "apiVersion auto asks v2 if this lasts");
         Ok(Some(self.period().min(self.probes.pause())))
@@ -313,65 +335,7 @@ impl Task {
         }
     }
 
-    /// Reads a complete listing in another generation for its ids, and asks the owner to go there.
-    /// Returns when to try again; none: at once.
-    async fn move_to(
-        &mut self,
-        session_no: u64,
-        to: Generation,
-        stop: &CancellationToken,
-    ) -> Result<Option<Duration>, Failure> {
-        let target = self.stream.in_generation(to);
-        // Balances of v1 are read from the accounts that carry them.
-        let read = match (target.routes.of(to), target.branch.inside.and_then(tree::branch)) {
-            (None, Some(inside)) => Stream::single(inside).in_generation(to),
-            _ => target.clone(),
-        };
-        let Some((path, query)) = read.request(&self.driver.options.narrowing) else {
-            return Ok(Some(self.period()));
-        };
-        let client = self.driver.options.client.clone();
-        let mut listing = Listing::start(client, ListRequest { path, query });
-        let mut ids = Ids::default();
-        loop {
-            let step = tokio::select! {
-                step = listing.next_page(stop) => step,
-                () = session_over(&mut self.phase, session_no) => return Ok(None),
-            };
-            match step {
-                Ok(Step::Restarted) => ids = Ids::default(),
-                Ok(Step::Page(page)) => ids.add(&target, &page.items),
-                Ok(Step::Complete(_)) => break,
-                Err(reason) => return self.failed(session_no, &reason).await,
-            }
-        }
-        match self.driver.options.owner.move_to(session_no, target, ids).await {
-            Ok(Moved::Held(coverage)) => {
-                self.held(to, coverage);
-                Ok(Some(self.period()))
-            }
-            Ok(Moved::Accepted) => {
-                self.probes.clear();
-                // The session that has it on record is another one.
-                session_over(&mut self.phase, session_no).await;
-                Ok(None)
-            }
-            Err(_) => Ok(None),
-        }
-    }
-
-    /// The other generation lacks too much: nobody moves there without an operator.
-    fn held(&self, to: Generation, coverage: Coverage) {
-        let Coverage { live, missing } = coverage;
-        let what = format!("{to} lacks {missing} of the {live} live records of this stream");
-        let hint = "give the access key the right to read all of them there, or set apiVersion to \
-                    the generation on record; nothing is published of it until then";
-        self.show(StreamState::Failed, &what, hint);
-        let outcome = Outcome::Failed { what, hint: hint.to_owned() };
-        self.driver.record(&self.stream.name, outcome);
-    }
-
-    fn show(&self, state: StreamState, what: &str, hint: &str) {
+    pub(super) fn show(&self, state: StreamState, what: &str, hint: &str) {
         self.driver.options.status.stream(&self.stream.name, |status| {
             status.state = state;
             status.error = Some(what.to_owned());
@@ -381,18 +345,25 @@ impl Task {
     }
 
     /// Returns when to try again; fails where the process cannot go on.
-    async fn failed(&self, session_no: u64, reason: &Stop) -> Result<Option<Duration>, Failure> {
+    pub(super) async fn failed(
+        &self,
+        session_no: u64,
+        known: &Known,
+        reason: &Stop,
+    ) -> Result<Option<Duration>, Failure> {
         let options = &self.driver.options;
         let (what, hint) = (chain(reason), reason.hint().to_owned());
+        // A list that was read before has gone missing, which is no way to turn it off.
+        let missed = known.completed.contains(&self.stream.name);
         let state = match reason {
             Stop::Cancelled(_) => return Ok(Some(self.period())),
-            Stop::NotOffered { .. } => StreamState::Off,
+            Stop::NotOffered { .. } if !missed => StreamState::Off,
             Stop::Unauthorized(_) | Stop::Forbidden(_) => StreamState::Refused,
             _ => StreamState::Failed,
         };
         self.show(state, &what, &hint);
         match reason {
-            Stop::NotOffered { .. } => {
+            Stop::NotOffered { .. } if !missed => {
                 // The owner may have gone on to another session: then it asks again.
                 let _ = options.owner.not_offered(session_no, self.stream.clone()).await;
                 self.driver.record(&self.stream.name, Outcome::NotOffered);
@@ -413,7 +384,7 @@ impl Task {
         }
     }
 
-    fn period(&self) -> Duration {
+    pub(super) fn period(&self) -> Duration {
         self.driver.period_of(self.stream.branch.name)
     }
 }

@@ -273,13 +273,25 @@ async fn a_narrower_v2_moves_nothing() {
         panic!("{outcomes:?}")
     };
     assert_eq!(what, "v2 lacks 3 of the 8 live records of this stream");
-    assert!(hint.contains("apiVersion"), "{hint}");
+    assert!(hint.contains("accept-generation"), "{hint}");
+    let held = |log: &SharedLog| {
+        let state = log.0.lock().unwrap().state.clone();
+        let last = state.iter().rev().find(|read| read.key == b"\0H/counterparties");
+        String::from_utf8_lossy(last.unwrap().value.as_deref().unwrap()).into_owned()
+    };
+    assert!(held(&log).contains(r#""missing":3"#), "{}", held(&log));
+    let edited = world.ids(Kind::Counterparty)[7].clone();
+    world.patch(Kind::Counterparty, &edited, &json!({"name": "edited"})).unwrap();
+    once(&log, &bank, How { generation: Some(Generation::V2), ..How::default() }).await;
+    let told = |event: &Value| event["after"]["id"] == json!(edited);
+    assert_eq!(of(&log, "counterparty").iter().filter(|e| told(e)).count(), 2, "it is read on");
     assert!(of(&log, "counterparty").iter().all(|e| e["source"]["api_version"] == "v1"));
     // The others have moved.
-    assert_eq!(news(&log, count), Vec::<Value>::new());
+    assert_eq!(news(&log, count), [json!(edited)]);
     assert!(log.events()[count..].iter().any(|event| event["source"]["api_version"] == "v2"));
     world.show_in_v2(Kind::Counterparty);
     good(&once(&log, &bank, How { generation: Some(Generation::V2), ..How::default() }).await);
+    assert!(held(&log).ends_with("null"), "{}", held(&log));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -393,6 +405,59 @@ async fn a_list_that_may_not_be_read_blocks_what_joins_it_and_nothing_else() {
     assert!(matches!(outcomes["external-accounts"], Outcome::Failed { .. }), "{outcomes:?}");
     assert_eq!(of(&log, "counterparty").len(), 0);
     assert!(!of(&log, "payment").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_was_read_before_is_missed_and_one_that_never_was_is_not() {
+    let (log, bank) = (SharedLog::default(), bank(|_| {}).await);
+    let world = bank.world();
+    for list in ["/v1/counterparties", "/payments/v2/counterparties"] {
+        world.retire(list, 404).unwrap();
+    }
+    let outcomes = once(&log, &bank, How::default()).await;
+    assert_eq!(outcomes["counterparties"], Outcome::NotOffered);
+    assert_eq!(outcomes["external-accounts"], Outcome::Unneeded);
+    good(&outcomes);
+    world.bring_back("/v1/counterparties").unwrap();
+    good(&once(&log, &bank, How::default()).await);
+    let count = log.events().len();
+    world.retire("/v1/counterparties", 404).unwrap();
+    let outcomes = once(&log, &bank, How::default()).await;
+    assert!(matches!(outcomes["counterparties"], Outcome::Failed { .. }), "{outcomes:?}");
+    assert_eq!(log.events().len(), count);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_is_heard_while_the_owner_is_away() {
+    let (log, bank) = (SharedLog::default(), bank(|_| {}).await);
+    let running = start(&log, &bank, How { once: false, ..How::default() });
+    running.bench.session().await;
+    // The next commit hangs, and with it every listing that has ended.
+    let (open, gate) = std::sync::mpsc::sync_channel(1);
+    log.0.lock().unwrap().gate = Some(gate);
+    bank.world().create_transaction(None, None).unwrap();
+    let stopped = tokio::time::timeout(LIMIT, running.group.stop(LIMIT)).await;
+    assert_eq!(stopped, Ok(true));
+    open.send(()).unwrap();
+    running.bench.end().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_broken_listing_has_read_is_published() {
+    let fault = Fault {
+        route: Some("/v1/counterparties".into()),
+        query: Some("token=".into()),
+        ..Fault::always(FaultKind::RepeatToken)
+    };
+    let bank = bank(|options| {
+        options.faults = Faults(vec![fault]);
+        options.counterparties = 40;
+    })
+    .await;
+    let log = SharedLog::default();
+    let outcomes = once(&log, &bank, How::default()).await;
+    assert!(matches!(outcomes["counterparties"], Outcome::Failed { .. }), "{outcomes:?}");
+    assert!(!of(&log, "counterparty").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -99,6 +99,16 @@ pub struct ExternalAccount {
     pub account: serde_json::Value,
 }
 
+/// A move to another generation of the API that an operator must let go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Where the stream would go.
+    pub generation: u8,
+    /// Live entities of the stream, and those of them that its listing there lacked.
+    pub live: u64,
+    pub missing: u64,
+}
+
 /// The last order to publish everything once more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resync {
@@ -153,14 +163,20 @@ pub enum Control {
     /// The list that external payments are read from, where it was chosen by itself.
     Source(String),
     /// A dead letter, by stream and the record's id; records without id by `#` and a hash.
+    /// None: cleared, and nothing to remember of it.
     DeadLetter {
         stream: String,
         id: String,
-        letter: Letter,
+        letter: Option<Letter>,
     },
     /// Host of the API's base URL, where it is another than genesis says.
     BaseUrlHost(String),
     Resync(Resync),
+    /// None: the stream is held no more.
+    Hold {
+        stream: String,
+        hold: Option<Hold>,
+    },
 }
 
 const GENESIS: &str = "\0G";
@@ -177,6 +193,7 @@ const SOURCE: &str = "\0E";
 const DEAD_LETTER: &str = "\0D/";
 const BASE_URL_HOST: &str = "\0B";
 const RESYNC: &str = "\0R";
+const HOLD: &str = "\0H/";
 
 /// Whether a key of the state topic is that of a control record.
 pub fn is_control(key: &[u8]) -> bool {
@@ -204,6 +221,7 @@ impl Control {
             Control::DeadLetter { stream, id, .. } => format!("{DEAD_LETTER}{stream}\0{id}"),
             Control::BaseUrlHost(_) => BASE_URL_HOST.to_owned(),
             Control::Resync(_) => RESYNC.to_owned(),
+            Control::Hold { stream, .. } => format!("{HOLD}{stream}"),
         };
         key.into_bytes()
     }
@@ -224,6 +242,7 @@ impl Control {
             Control::DeadLetter { letter, .. } => serde_json::to_vec(letter),
             Control::BaseUrlHost(host) => serde_json::to_vec(host),
             Control::Resync(resync) => serde_json::to_vec(resync),
+            Control::Hold { hold, .. } => serde_json::to_vec(hold),
         };
         let mut value = vec![FORMAT];
         // These types hold strings and numbers only: serialising them cannot fail.
@@ -273,6 +292,9 @@ impl Control {
             let (stream, id) = place.split_once('\0').ok_or_else(damaged)?;
             let (stream, id) = (stream.to_owned(), id.to_owned());
             serde_json::from_slice(json).map(|letter| Control::DeadLetter { stream, id, letter })
+        } else if let Some(stream) = key.strip_prefix(HOLD) {
+            let stream = stream.to_owned();
+            serde_json::from_slice(json).map(|hold| Control::Hold { stream, hold })
         } else if key == SOURCE {
             serde_json::from_slice(json).map(Control::Source)
         } else if key == BASE_URL_HOST {
@@ -345,10 +367,16 @@ mod tests {
             Control::DeadLetter {
                 stream: "payments/a".into(),
                 id: "p/1\0x".into(),
-                letter: Letter { content: "00".into(), change_no: 2, live: false },
+                letter: Some(Letter { content: "00".into(), change_no: 2, live: false }),
             },
+            Control::DeadLetter { stream: "s".into(), id: "#00".into(), letter: None },
             Control::BaseUrlHost("api.example".into()),
             Control::Resync(Resync { number: 3, ordered_ms: 4 }),
+            Control::Hold {
+                stream: "accounts".into(),
+                hold: Some(Hold { generation: 2, live: 10, missing: 3 }),
+            },
+            Control::Hold { stream: "accounts".into(), hold: None },
         ]
     }
 

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Error;
 use super::control::{
-    self, Control, Cycle, ExternalAccount, Genesis, Letter, ListStatus, Manifest, Resync, Session,
+    self, Control, Cycle, ExternalAccount, Genesis, Hold, Letter, ListStatus, Manifest, Resync,
+    Session,
 };
 use super::index::{EntityKey, Index};
 use super::record::StateRecord;
@@ -43,6 +44,8 @@ pub struct View {
     pub letters: HashMap<String, BTreeMap<String, Letter>>,
     pub base_url_host: Option<String>,
     pub resync: Option<Resync>,
+    /// Moves to another generation that wait for an operator, by stream.
+    pub holds: BTreeMap<String, Hold>,
     /// Offset of the next record to apply.
     pub next_offset: i64,
     /// The control records as read, by key: what the local store keeps.
@@ -109,11 +112,22 @@ impl View {
                 self.generations.insert(stream, generation);
             }
             Some(Control::Source(name)) => self.source = Some(name),
-            Some(Control::DeadLetter { stream, id, letter }) => {
+            Some(Control::DeadLetter { stream, id, letter: Some(letter) }) => {
                 self.letters.entry(stream).or_default().insert(id, letter);
+            }
+            Some(Control::DeadLetter { stream, id, letter: None }) => {
+                if let Some(letters) = self.letters.get_mut(&stream) {
+                    letters.remove(&id);
+                }
             }
             Some(Control::BaseUrlHost(host)) => self.base_url_host = Some(host),
             Some(Control::Resync(resync)) => self.resync = Some(resync),
+            Some(Control::Hold { stream, hold: Some(hold) }) => {
+                self.holds.insert(stream, hold);
+            }
+            Some(Control::Hold { stream, hold: None }) => {
+                self.holds.remove(&stream);
+            }
         }
         self.dirty_controls.insert(read.key.clone());
         self.controls.insert(read.key.clone(), value.clone());

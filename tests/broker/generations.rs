@@ -143,3 +143,32 @@ async fn credentials_of_another_company_publish_nothing() {
     }
     workspace.every_record_once();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_move_goes_on_when_an_operator_accepts_it() {
+    let workspace = workspace("api-held").await;
+    let world = workspace.bank.world();
+    workspace.once(&V1).await.ended_with(0);
+    let hidden: Vec<String> = world.ids(Kind::Counterparty).into_iter().take(3).collect();
+    world.hide_in_v2(Kind::Counterparty, &hidden);
+    let held = workspace.once(&V2).await.ended_with(4);
+    held.saying(&["v2 lacks 3 of the 8 live records", "state accept-generation"]);
+
+    let accept = ["state", "accept-generation"];
+    let other = workspace.start(&accept, &["accounts"]).ended().await.ended_with(4);
+    other.saying(&["accounts is not held", "held are: counterparties"]);
+    let before = topics::ends(&workspace.names);
+    let accepted = workspace.start(&accept, &["counterparties"]).ended().await.ended_with(0);
+    assert!(accepted.stdout.contains("moves to v2, which lacked 3 of its 8"), "{accepted}");
+    for topic in workspace.names.events() {
+        let of = |ends: &std::collections::BTreeMap<(String, i32), (i64, i64)>| {
+            ends.iter().filter(|(place, _)| place.0 == topic).map(|e| *e.1).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&topics::ends(&workspace.names)), of(&before), "{topic}");
+    }
+    workspace.once(&V2).await.ended_with(0);
+    assert_eq!(differences(&workspace), []);
+    coherence::check(&workspace.names);
+    // It is done: there is nothing more to accept.
+    workspace.start(&accept, &["counterparties"]).ended().await.ended_with(4);
+}

@@ -238,8 +238,10 @@ impl Place {
         let mut after = status["now_ms"].as_i64().unwrap();
         for _ in 0..2 {
             let fresh = |status: &Value| {
-                let streams: Vec<&Value> =
-                    status["streams"].as_object().unwrap().values().collect();
+                // One that nobody needs is off, without an error.
+                let unneeded = |s: &&Value| s["state"] == "off" && s["error"].is_null();
+                let streams = status["streams"].as_object().unwrap().values();
+                let streams: Vec<&Value> = streams.filter(|s| !unneeded(s)).collect();
                 let fresh = streams.iter().all(|s| s["fresh_ms"].as_i64() > Some(after));
                 // One stream for each account, and four beside them.
                 status["phase"] == "ready" && streams.len() >= 4 + 2 && fresh

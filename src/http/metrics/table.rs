@@ -169,7 +169,25 @@ pub(super) const METRICS: &[Metric] = &[
         help: "Records read from Atlar, by what was found about them",
         read: records,
     },
+    Metric {
+        name: "odd_records",
+        kind: Kind::Counter,
+        labels: &["kind"],
+        help: "Oddities in records that were published all the same",
+        read: |s| by_word(&s.odd),
+    },
+    Metric {
+        name: "unmapped_records",
+        kind: Kind::Counter,
+        labels: &["reason"],
+        help: "Records that could not become events, by what is wrong with them",
+        read: |s| by_word(&s.unmapped),
+    },
 ];
+
+fn by_word<'a>(counts: &BTreeMap<&'a str, u64>) -> Vec<Sample<'a>> {
+    counts.iter().map(|(word, number)| labelled(vec![*word], *number)).collect()
+}
 
 /// A reader of one verdict's count.
 type Verdict = (&'static str, fn(&Tally) -> u64);
@@ -182,6 +200,9 @@ const VERDICTS: &[Verdict] = &[
     ("stale", |tally| tally.stale),
     ("crossed", |tally| tally.crossed),
     ("foreign", |tally| tally.foreign),
+    ("resynced", |tally| tally.resynced),
+    ("excluded", |tally| tally.excluded),
+    ("unconfirmed", |tally| tally.unconfirmed),
     ("unmapped", |tally| tally.unmapped),
 ];
 

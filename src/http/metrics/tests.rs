@@ -31,6 +31,8 @@ fn status() -> Snapshot {
         ("payments/acc-4", stream(StreamState::Off, Some(1_000), 0)),
     ];
     let mut status = Snapshot::default();
+    status.odd.insert("unknown-currency", 3);
+    status.unmapped.insert("no-id", 2);
     status.topic_prefix = "bank".to_owned();
     status.phase = "ready".to_owned();
     status.acquisitions = 1;

@@ -2,7 +2,7 @@
 //! dead letter.
 
 use super::{Found, Item, Judge};
-use crate::change::{ALGORITHM, Seen, Tally};
+use crate::change::{ALGORITHM, Class, Seen, Tally};
 use crate::domain::{Op, Record, Snapshot};
 use crate::ingest::building::Pending;
 use crate::ingest::decisions::number;
@@ -13,12 +13,24 @@ use crate::poll::tree::Stream;
 use crate::state::record::{self, EventLocation};
 use crate::state::{EntityKey, StateRecord};
 
+/// An event beyond this size does not go through brokers with their usual limit of 1 MB a record,
+/// key and headers included.
+const EVENT_BYTES_MAX: usize = 900_000;
+/// Kinds of oddities that are logged.
+const REPORTED_MAX: usize = 1000;
+
 /// Why an event is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
     Difference,
     /// Everything is published once more.
     Resync,
+}
+
+/// The record as its own `before`; without the JSON it came from where two of them are too much.
+fn as_before(record: &Record) -> Record {
+    let twice = record.raw().map_or(0, str::len) * 2;
+    if twice > EVENT_BYTES_MAX { record.clone().without_raw() } else { record.clone() }
 }
 
 /// Why a record cannot be an event.
@@ -56,15 +68,19 @@ impl Judge {
         tally: &mut Tally,
     ) {
         let outcome = self.mapped(found).and_then(|mapped| {
-            if map::same_meaning(published, &mapped.record) && !self.is_to_resync(found.key) {
-                self.rebase(found, id);
-                return Ok(false);
+            if !map::same_meaning(published, &mapped.record) {
+                return self.emit(found, id, Why::Difference, mapped).map(|()| Class::Changed);
             }
-            self.emit(found, id, Why::Difference, mapped).map(|()| true)
+            if self.is_to_resync(found.key) {
+                return self.emit(found, id, Why::Resync, mapped).map(|()| Class::Same);
+            }
+            self.rebase(found, id);
+            Ok(Class::Rebased)
         });
         match outcome {
-            Ok(true) => tally.changed += 1,
-            Ok(false) => tally.rebased += 1,
+            Ok(Class::Rebased) => tally.rebased += 1,
+            Ok(Class::Same) => tally.resynced += 1,
+            Ok(_) => tally.changed += 1,
             Err(Unmappable { reason, detail }) => {
                 self.dead_letter(found.item, Some(id), reason, detail, tally);
             }
@@ -89,7 +105,7 @@ impl Judge {
         })?;
         for note in &mapped.notes {
             *self.notes.entry(note.kind()).or_default() += 1;
-            if self.reported.insert(format!("{entity} {note}")) {
+            if self.is_first(format!("{entity} {note}")) {
                 tracing::warn!(entity = entity.as_str(), "odd record published: {note}");
             }
         }
@@ -116,7 +132,7 @@ impl Judge {
         };
         let organization_id = mapped.organization_id.or_else(|| self.organization.clone());
         let event = self.rules.press.event(Change {
-            before: (why == Why::Resync).then(|| mapped.record.clone()),
+            before: (why == Why::Resync).then(|| as_before(&mapped.record)),
             record: mapped.record,
             op,
             snapshot,
@@ -131,6 +147,10 @@ impl Judge {
         });
         // The library's text may quote a value, so it goes no further.
         let event = event.map_err(|_| Unmappable { reason: "not-encodable", detail: None })?;
+        if event.value.len() > EVENT_BYTES_MAX {
+            let detail = format!("the event has more than {EVENT_BYTES_MAX} bytes");
+            return Err(Unmappable { reason: "too-large", detail: Some(detail) });
+        }
         let record = self.state_record(stream, found.seen, change_no, None, self.resync_no);
         let state_key = record::key(found.item.entity.as_str(), id);
         self.building.put(found.key, Pending { state_key, record, event: Some(event) });
@@ -161,11 +181,13 @@ impl Judge {
         tally: &mut Tally,
     ) {
         self.count_unmapped(reason, tally);
-        if self.organization.is_some() && !self.confirmed {
-            return;
-        }
         let content = Letters::content(&item.bytes);
         let name = id.map_or_else(|| format!("#{content}"), str::to_owned);
+        if !self.confirmed {
+            // Whose record this is will be known later; it is still there.
+            self.letters.saw(&item.stream.name, &name);
+            return;
+        }
         let Some((change_no, control)) = self.letters.observe(&item.stream.name, &name, content)
         else {
             return;
@@ -193,13 +215,19 @@ impl Judge {
     pub(super) fn count_unmapped(&mut self, reason: &'static str, tally: &mut Tally) {
         tally.unmapped += 1;
         *self.unmapped_reasons.entry(reason).or_default() += 1;
-        if self.reported.insert(format!("unmapped {reason}")) {
+        if self.is_first(format!("unmapped {reason}")) {
             tracing::warn!(
                 reason,
                 hint = "see the topic of dead letters; the stream goes on",
                 "a record cannot become an event"
             );
         }
+    }
+
+    /// Whether an oddity was not reported yet. Beyond a bound nothing is: the words in it come from
+    /// outside.
+    fn is_first(&mut self, oddity: String) -> bool {
+        self.reported.len() < REPORTED_MAX && self.reported.insert(oddity)
     }
 
     /// Whether an order to publish everything once more has not reached this entity.

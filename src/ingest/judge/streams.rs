@@ -104,6 +104,7 @@ impl Judge {
             lists: self.joins.known_lists(),
             generations: self.decisions.generations(),
             source: self.decisions.source().map(str::to_owned),
+            completed: self.cycles.names(),
         }
     }
 

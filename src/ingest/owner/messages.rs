@@ -5,10 +5,9 @@ use crate::avro::{self, Subject};
 use crate::domain::{Entity, Record};
 use crate::ingest::judge::{Aside, Judge, Observed};
 use crate::ingest::thread::AcquireError;
-use crate::ingest::{Dropped, Message, Moved, Published, SeenPage, building, decisions};
+use crate::ingest::{Dropped, Message, Moved, Published, SeenPage, building};
 use crate::publish::{Past, PastEvent};
 use crate::state::control::ListStatus;
-use crate::status::chain;
 
 impl Owner {
     pub(super) async fn handle(
@@ -44,16 +43,19 @@ impl Owner {
             }
             Message::Choose { session_no, source, reply } if session_no == self.session_no => {
                 judge.choose_source(source);
+                wait(judge, reply, Published::default());
                 self.publish_phase(judge);
-                let _ = reply.send(());
             }
             Message::Move { session_no, stream, ids, reply } if session_no == self.session_no => {
                 let coverage = judge.coverage(&stream.name, &ids);
                 if !coverage.suffices() {
+                    if let Some(hold) = judge.decisions.hold(&stream, coverage) {
+                        judge.building.push_control(hold);
+                    }
                     let _ = reply.send(Moved::Held(coverage));
                     return Ok(Handled::Done);
                 }
-                self.ordered.push(decisions::control(&stream.name, stream.generation));
+                self.ordered.extend(judge.decisions.moving(&stream));
                 let generation = stream.generation.as_str();
                 tracing::info!(stream = %stream.name, generation, "stream moves to another API");
                 let _ = reply.send(Moved::Accepted);
@@ -79,7 +81,7 @@ impl Owner {
         now_ms: i64,
     ) -> Result<Handled, End> {
         let Observed { tallies, aside } = judge.observe(page, now_ms)?;
-        self.count(&tallies);
+        self.count(judge, &tallies);
         if aside.is_empty() {
             return Ok(Handled::Done);
         }
@@ -92,10 +94,7 @@ impl Owner {
         let wanted = aside.iter().map(place).collect();
         let events = match self.options.writer.past(wanted).await? {
             Ok(events) => events,
-            Err(error) if error.is_transient() => {
-                tracing::warn!(hint = error.hint(), "past events not read: {}", chain(&error));
-                return Ok(Handled::Lost);
-            }
+            Err(error) if error.is_transient() => return Ok(Handled::Lost(error)),
             Err(error) => return Err(AcquireError::from(error).into()),
         };
         for (aside, event) in aside.iter().zip(&events) {
@@ -103,12 +102,17 @@ impl Owner {
             let published =
                 published.ok_or_else(|| End::OtherHistory { topic: names.entity(aside.entity) })?;
             let observed = judge.resolve(page, aside, &published, now_ms)?;
-            self.count(&observed.tallies);
+            self.count(judge, &observed.tallies);
         }
         Ok(Handled::Done)
     }
 
-    fn count(&self, tallies: &[(String, crate::change::Tally)]) {
+    fn count(&self, judge: &mut Judge, tallies: &[(String, crate::change::Tally)]) {
+        let odd = std::mem::take(&mut judge.notes);
+        let unmapped = std::mem::take(&mut judge.unmapped_reasons);
+        if !odd.is_empty() || !unmapped.is_empty() {
+            self.options.status.odd(odd, unmapped);
+        }
         for (stream, tally) in tallies {
             self.options.status.observed(stream, tally);
         }
@@ -116,7 +120,7 @@ impl Owner {
 }
 
 /// Lets a listing's end wait for all that came of it.
-fn wait(judge: &mut Judge, reply: building::Waiter, published: Published) {
+pub(super) fn wait(judge: &mut Judge, reply: building::Waiter, published: Published) {
     if !judge.building.is_empty() {
         judge.building.wait(reply, published);
     } else if let Some(in_commit) = &mut judge.in_commit {

@@ -1,8 +1,10 @@
 //! One session: from an acquisition until the workspace is lost, given up, or left for a stop.
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::messages::wait;
 use super::{End, Handled, Owner, Phase, SessionEnd};
 use crate::entropy;
 use crate::ingest::building::Building;
@@ -12,7 +14,7 @@ use crate::ingest::thread::{AcquireError, Acquired};
 use crate::publish::Error;
 use crate::state::control::Resync;
 use crate::state::view::Read;
-use crate::state::{self, Control, View};
+use crate::state::{self, Control};
 use crate::status::chain;
 use crate::store::WriteBehind;
 
@@ -21,6 +23,16 @@ const TICK: std::time::Duration = std::time::Duration::from_millis(250);
 /// While batches follow each other the store is offered what is new this often: a first load
 /// touches every bucket all the time, and the store is only needed by the next start.
 const STORE_PERIOD: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// Orders within this time are followed together: each costs the listings under way.
+const ORDERS_WINDOW: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// Why the loop of a session ended.
+enum Ended {
+    Stopped,
+    Lost(Error),
+    Ordered,
+}
 
 /// The answer to the commit under way.
 type Commit = oneshot::Receiver<Result<Vec<Read>, Error>>;
@@ -51,21 +63,26 @@ impl Owner {
         }
         self.publish_phase(&judge);
         let mut tick = tokio::time::interval(TICK);
-        let ended: fn(Box<View>) -> SessionEnd = loop {
+        let mut ordered_until: Option<Instant> = None;
+        let ended = loop {
+            for (waiter, published) in judge.building.take_waiters_of_nothing() {
+                wait(&mut judge, waiter, published);
+            }
             if commit.is_none() && judge.building.is_due() {
                 commit = Some(self.start_commit(&mut judge).await?);
             }
             let room = !judge.building.is_full();
             let handled = tokio::select! {
                 biased;
-                () = stop.cancelled() => break SessionEnd::Stopped,
+                () = stop.cancelled() => break Ended::Stopped,
                 answer = answer_of(&mut commit), if commit.is_some() => {
                     commit = None;
                     self.answered(&mut judge, answer)?
                 }
+                () = until(ordered_until), if ordered_until.is_some() => break Ended::Ordered,
                 message = self.messages.recv(), if room => match message {
                     Some(message) => self.handle(&mut judge, message).await?,
-                    None => break SessionEnd::Stopped,
+                    None => break Ended::Stopped,
                 },
                 Some(command) = self.options.orders.recv() => self.obey(&judge, command),
                 _ = tick.tick() => {
@@ -75,19 +92,59 @@ impl Owner {
             };
             match handled {
                 Handled::Done => {}
-                Handled::Lost => break SessionEnd::Lost,
-                Handled::Ordered => break SessionEnd::Ordered,
+                Handled::Lost(error) => break Ended::Lost(error),
+                Handled::Ordered => {
+                    ordered_until.get_or_insert_with(|| Instant::now() + ORDERS_WINDOW);
+                }
             }
         };
-        if let Some(commit) = commit.take() {
-            // What the broker was asked for is worth knowing: it saves the next start a restore.
-            if let Ok(Ok(reads)) = commit.await
-                && let Err(error) = self.read_back(&mut judge, &reads)
-            {
-                self.lost(&error.into());
+        self.wind_up(&mut judge, commit, &ended).await?;
+        let view = Box::new(judge.into_view());
+        Ok(match ended {
+            Ended::Stopped => SessionEnd::Stopped(view),
+            Ended::Ordered => SessionEnd::Ordered(view),
+            Ended::Lost(error) => SessionEnd::Lost(view, error),
+        })
+    }
+
+    /// What the broker was asked for is worth knowing: it saves the next start a restore. Without
+    /// patience, what was handed over before the stop is committed too.
+    async fn wind_up(
+        &mut self,
+        judge: &mut Judge,
+        mut commit: Option<Commit>,
+        ended: &Ended,
+    ) -> Result<(), End> {
+        let to_the_end = matches!(ended, Ended::Stopped) && !self.options.patient;
+        loop {
+            if let Some(answer) = commit.take() {
+                match answer.await {
+                    Ok(Ok(reads)) => {
+                        if let Err(error) = self.read_back(judge, &reads) {
+                            self.lost(&error.into());
+                            return Ok(());
+                        }
+                    }
+                    Ok(Err(error)) => {
+                        self.lost(&error);
+                        return Ok(());
+                    }
+                    Err(_) => return Ok(()),
+                }
             }
+            if !to_the_end {
+                return Ok(());
+            }
+            while !judge.building.is_full()
+                && let Ok(message) = self.messages.try_recv()
+            {
+                self.handle(judge, message).await?;
+            }
+            if judge.building.is_empty() {
+                return Ok(());
+            }
+            commit = Some(self.start_commit(judge).await?);
         }
-        Ok(ended(Box::new(judge.into_view())))
     }
 
     /// The answer to a commit.
@@ -99,27 +156,23 @@ impl Owner {
         match answer {
             Ok(reads) => match self.read_back(judge, &reads) {
                 Ok(()) => Ok(Handled::Done),
-                Err(error) => {
-                    self.lost(&error.into());
-                    Ok(Handled::Lost)
-                }
+                Err(error) => Ok(Handled::Lost(error.into())),
             },
             Err(error) if !error.is_transient() => Err(AcquireError::from(error).into()),
-            Err(error) => {
-                self.lost(&error);
-                Ok(Handled::Lost)
-            }
+            Err(error) => Ok(Handled::Lost(error)),
         }
     }
 
     /// Puts what was ordered into the first batch of the session, which holds nothing else.
     fn follow_orders(&mut self, judge: &mut Judge) {
         self.following = Some((judge.building.batch_no(), self.ordered.len()));
-        for control in &self.ordered {
-            match control {
-                Control::Resync(resync) => judge.resync_no = resync.number,
-                other => judge.decisions.obey(other),
+        for control in &mut self.ordered {
+            if let Control::Resync(resync) = control {
+                // Another instance may have given orders of its own meanwhile.
+                resync.number = resync.number.max(judge.resync_no);
+                judge.resync_no = resync.number;
             }
+            judge.decisions.obey(control);
             judge.building.push_control(control.clone());
         }
     }
@@ -203,6 +256,13 @@ async fn answer_of(commit: &mut Option<Commit>) -> Result<Vec<Read>, Error> {
     match commit {
         // A writer that is gone answers nothing: its next call ends the owner.
         Some(answer) => answer.await.unwrap_or(Err(Error::TakenOver)),
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
     }
 }

@@ -30,6 +30,7 @@ fn account(id: &str, kind: &str) -> Value {
 fn external(id: &str, counterparty: &str) -> Value {
     let mut external = account(id, "NUMBER");
     external["counterpartyId"] = json!(counterparty);
+    external["organizationId"] = json!("o");
     external
 }
 

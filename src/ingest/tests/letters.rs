@@ -86,7 +86,7 @@ async fn a_letter_whose_commit_failed_is_published_again() {
     let bench = Bench::start(&log);
     log.fail_next(Fault::Refused);
     let list_of = stream("counterparties");
-    let texts = vec!["7".to_owned()];
+    let texts = vec![counterparty("a", 1, "A").to_string(), "7".to_owned()];
     assert_eq!(bench.list_texts(&list_of, &texts).await, Err(Dropped));
     while bench.list_texts(&list_of, &texts).await.is_err() {}
     assert_eq!(letters(&log).len(), 1);
