@@ -70,8 +70,8 @@ impl Committer for DryRun {
         _pinned: &Pinned,
         session: &Session,
     ) -> Result<Report, AcquireError> {
-        // A later acquisition of this process starts from its own view, which is ahead of the log by
-        // what was only printed.
+        // A later acquisition of this process starts from its own view, which is ahead of the log
+        // by what was only printed.
         let read = if self.folded { 0 } else { self.fold(view)? };
         self.folded = true;
         self.next_offset = view.next_offset;
