@@ -36,6 +36,8 @@ mod generations;
 mod kill;
 #[path = "broker/life.rs"]
 mod life;
+#[path = "broker/rebuild.rs"]
+mod rebuild;
 #[path = "broker/rivals.rs"]
 mod rivals;
 #[path = "broker/secure.rs"]

@@ -231,6 +231,16 @@ impl Admin {
             .map_err(|source| Error::of(&format!("asking for the offsets of {topic}"), source))
     }
 
+    /// Live members of a consumer group.
+    pub fn group_members(&self, group_id: &str) -> Result<usize, Error> {
+        let groups = self
+            .inner()
+            .fetch_group_list(Some(group_id), Options::ANSWER_TIMEOUT)
+            .map_err(|source| Error::of(&format!("asking for the group {group_id}"), source))?;
+        let found = groups.groups().iter().filter(|group| group.name() == group_id);
+        Ok(found.map(|group| group.members().len()).sum())
+    }
+
     /// The wanted topics as they are.
     pub async fn describe(&self, wanted: &[Wanted]) -> Result<BTreeMap<String, Actual>, Error> {
         let names: Vec<String> = wanted.iter().map(|topic| topic.name.clone()).collect();
