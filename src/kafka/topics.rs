@@ -13,6 +13,7 @@ use rdkafka::metadata::MetadataPartition;
 
 use tokio_util::sync::CancellationToken;
 
+use super::reader::missing_topic;
 use super::{Error, Options, QuietContext};
 use crate::retry;
 
@@ -228,7 +229,9 @@ impl Admin {
     pub fn offsets(&self, topic: &str, partition: i32) -> Result<(i64, i64), Error> {
         self.inner()
             .fetch_watermarks(topic, partition, Options::ANSWER_TIMEOUT)
-            .map_err(|source| Error::of(&format!("asking for the offsets of {topic}"), source))
+            .map_err(|source| {
+                missing_topic(topic, &format!("asking for the offsets of {topic}"), source)
+            })
     }
 
     /// Live members of a consumer group.
