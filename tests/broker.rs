@@ -13,6 +13,8 @@
 mod bank;
 #[path = "support/coherence.rs"]
 mod coherence;
+#[path = "support/dump.rs"]
+mod dump;
 #[path = "support/program.rs"]
 mod program;
 #[path = "support/services.rs"]

@@ -227,11 +227,9 @@ impl Admin {
 
     /// First and next offset of a partition, as a reader of committed data sees them.
     pub fn offsets(&self, topic: &str, partition: i32) -> Result<(i64, i64), Error> {
-        self.inner()
-            .fetch_watermarks(topic, partition, Options::ANSWER_TIMEOUT)
-            .map_err(|source| {
-                missing_topic(topic, &format!("asking for the offsets of {topic}"), source)
-            })
+        self.inner().fetch_watermarks(topic, partition, Options::ANSWER_TIMEOUT).map_err(|source| {
+            missing_topic(topic, &format!("asking for the offsets of {topic}"), source)
+        })
     }
 
     /// Live members of a consumer group.

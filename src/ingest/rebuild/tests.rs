@@ -100,14 +100,13 @@ fn take(taken: &mut Taken, key: &str, at: (i64, u64), event: &Envelope) -> Resul
 /// The view of a topic that holds these batches.
 fn view(batches: Vec<Batch>) -> View {
     let mut view = View::default();
-    let mut offset = 0;
-    for write in batches.into_iter().flat_map(|batch| batch.writes) {
+    let writes = batches.into_iter().flat_map(|batch| batch.writes);
+    for (offset, write) in (0..).zip(writes) {
         let (key, value) = match write {
             Write::Control(control) => (control.key(), control.value()),
             Write::Entity { key, record, .. } => (key, record.encode()),
         };
         view.apply(&Read { offset, key, value: Some(value) }).unwrap();
-        offset += 1;
     }
     view
 }
