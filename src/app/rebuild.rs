@@ -92,6 +92,10 @@ fn begin(settings: &Settings) -> Result<Option<Begun>, Failure> {
                 };
                 recover::acquire_to_rebuild(&mut writer, &mut view, pinned, &session)
                     .map_err(writer_failure)?;
+                if !view.is_partial() {
+                    // Another rebuild came to its end meanwhile.
+                    return Ok(None);
+                }
                 return Ok(Some(Begun { writer, genesis, view, started_ms }));
             }
             Err(Error::NotSetUp) => {}

@@ -245,6 +245,48 @@ async fn nothing_is_rebuilt_beside_a_live_member_nor_from_nothing() {
     assert_eq!(workspace.once(&[]).await.ended_with(0).published(), 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_rebuilds_at_once_one_state_is_left() {
+    let workspace = Workspace::small("rebuild-race").await;
+    workspace.once(&[]).await.ended_with(0);
+    empty_state(&workspace).await;
+    let racers = [(); 3].map(|()| workspace.start(&["state", "rebuild"], &[]));
+    let mut ended = Vec::new();
+    for racer in racers {
+        let done = racer.ended().await;
+        // The slower ones find it done, are pushed out, or lose the epoch.
+        assert!([0, 4, 6].contains(&done.code), "{done}");
+        ended.push(done.code);
+    }
+    let last = rebuild(&workspace).await.ended_with(0);
+    assert!(ended.contains(&0) || !last.stdout.starts_with("nothing"), "{ended:?} {last}");
+    coherence::check(&workspace.names);
+    assert_eq!(workspace.once(&[]).await.ended_with(0).published(), 0);
+    workspace.every_record_once();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_outlives_its_state_topic_publishes_nothing_twice() {
+    let workspace = Workspace::small("rebuild-outlived").await;
+    let (bank, world) = (&workspace.bank, workspace.bank.world());
+    let total = bank.truth().len();
+    let mut running = workspace.run(&[]).await;
+    let mut feed = topics::Feed::open(&workspace.names);
+    feed.until("the first load", |events| events.len() == total);
+    empty_state(&workspace).await;
+    rebuild(&workspace).await.ended_with(0);
+    let edited = bank.some(Kind::Transaction, 5);
+    world.patch(Kind::Transaction, &edited, &json!({"description": "edited"})).unwrap();
+    running.says("the batch is not known to be committed", 1).await;
+    running.ended().await.ended_with(4).saying(&["the state topic is not the one of before"]);
+    workspace.every_record_once();
+    let run = workspace.once(&[]).await.ended_with(0);
+    assert_eq!(run.published(), 1, "{run}");
+    let later = workspace.later_events();
+    assert_eq!((later.len(), later[0].id.as_str(), later[0].change_no()), (1, &*edited, 2));
+    coherence::check(&workspace.names);
+}
+
 /// What differs from run to run, by a word for it.
 fn settled(workspace: &Workspace, text: &str) -> String {
     text.replace(workspace.names.prefix(), "PREFIX")
