@@ -201,6 +201,7 @@ async fn a_rebuild_that_broke_off_is_no_workspace_until_it_is_run_again() {
     let before = topics::state(&workspace.names).len();
     let refusal = ["only a part of it", "hint: ", "state rebuild"];
     workspace.once(&[]).await.ended_with(4).saying(&refusal);
+    workspace.once(&["--dry-run"]).await.ended_with(4).saying(&refusal);
     workspace.start(&["run"], &[]).ended().await.ended_with(4).saying(&refusal);
     workspace.setup(&[]).await.ended_with(4).saying(&refusal);
     assert_eq!(topics::state(&workspace.names).len(), before, "a refused start wrote something");
