@@ -13,9 +13,9 @@ def v7(given, report):
     that a rebuild has begun. No producer epoch is used for two transactions.
 
     What was committed is told by the markers of the uncommitted read, and compared with what kafka-python's consumer
-    delivers under read_committed. In a compacted state topic the manifests of old batches are gone, and in a rebuilt one
-    those from before: their events are counted and not checked. So are dead letters where their topic has begun to
-    forget."""
+    delivers under read_committed. In a compacted state topic the manifests of old batches are gone, and in a rebuilt
+    one those from before: their events are counted and not checked. So are dead letters where their topic has begun
+    to forget."""
     for partition in given.partitions:
         check_delivered(given, partition, report)
     events = collections.defaultdict(lambda: collections.defaultdict(list))
