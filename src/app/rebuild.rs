@@ -53,7 +53,10 @@ pub async fn rebuild(settings: &Settings, patience: &Patience) -> Result<Option<
     topics(settings, patience, false).await?;
     let owned = settings.clone();
     let Some(begun) = blocking(move || begin(&owned)).await? else { return Ok(None) };
+    tracing::info!(batch = begun.view.batch_no(), "workspace acquired, reading its events");
     let taken = take(settings, begun.genesis.clone()).await?;
+    let (events, entities) = (taken.events, taken.entities());
+    tracing::info!(events, entities, "events read, writing the state");
     let clock = settings.clock.clone();
     blocking(move || finish(begun, taken, || clock.now_ms())).await.map(Some)
 }

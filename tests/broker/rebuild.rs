@@ -247,6 +247,38 @@ async fn nothing_is_rebuilt_beside_a_live_member_nor_from_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_that_is_killed_is_run_again() {
+    let workspace = Workspace::small("rebuild-killed").await;
+    workspace.once(&[]).await.ended_with(0);
+    empty_state(&workspace).await;
+    let genesis = |state: &[(i64, Stated)]| match &state[0].1 {
+        Stated::Control(Control::Genesis(genesis)) => genesis.id,
+        other => panic!("{other:?}"),
+    };
+    let mut first = None;
+    for line in ["workspace acquired", "events read", "workspace acquired"] {
+        let mut running = workspace.start(&["state", "rebuild"], &[]);
+        // One that ended before this line found that another had come to its end: not so here.
+        running.says(line, 1).await;
+        running.kill();
+        let state = topics::state(&workspace.names);
+        assert_eq!(genesis(&state), *first.get_or_insert(genesis(&state)), "a second genesis");
+        let finished = |(_, stated): &(i64, Stated)| match stated {
+            Stated::Control(Control::Rebuild(rebuild)) => rebuild.finished_ms.is_some(),
+            _ => false,
+        };
+        if state.iter().any(finished) {
+            break;
+        }
+        workspace.once(&[]).await.ended_with(4).saying(&["only a part of it", "state rebuild"]);
+    }
+    rebuild(&workspace).await.ended_with(0);
+    assert_eq!(workspace.once(&[]).await.ended_with(0).published(), 0);
+    workspace.every_record_once();
+    coherence::check(&workspace.names);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_several_rebuilds_at_once_one_state_is_left() {
     let workspace = Workspace::small("rebuild-race").await;
     workspace.once(&[]).await.ended_with(0);
