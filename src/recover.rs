@@ -63,9 +63,37 @@ pub fn acquire(
     pinned: &Pinned,
     session: &Session,
 ) -> Result<Report, Error> {
+    acquire_for(Purpose::Publishing, writer, view, store, pinned, session)
+}
+
+/// [`acquire`] for the one who takes a lost state from the events: what there is of it may be a
+/// part only.
+pub fn acquire_to_rebuild(
+    writer: &mut Writer,
+    view: &mut View,
+    pinned: &Pinned,
+    session: &Session,
+) -> Result<Report, Error> {
+    acquire_for(Purpose::Rebuilding, writer, view, None, pinned, session)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Publishing,
+    Rebuilding,
+}
+
+fn acquire_for(
+    purpose: Purpose,
+    writer: &mut Writer,
+    view: &mut View,
+    store: Option<&mut Store>,
+    pinned: &Pinned,
+    session: &Session,
+) -> Result<Report, Error> {
     writer.hold = None;
     let state_topic = writer.names.state();
-    let genesis = read_genesis(writer)?;
+    let genesis = read_genesis(writer).map_err(|error| lost(writer, pinned, error))?;
     check_pinned(&genesis, pinned)?;
     if view.genesis.as_ref().is_some_and(|known| known.id != genesis.id) {
         return Err(Error::Pinned("the state topic is not the one of before".to_owned()));
@@ -86,6 +114,9 @@ pub fn acquire(
     let mut read = catch_up(&reader, view)?;
     // Before the epoch is raised: who is not at home here must not push the owner out.
     check_host(&genesis, view.base_url_host.as_deref(), pinned)?;
+    if purpose == Purpose::Publishing && view.is_partial() {
+        return Err(Error::Partial);
+    }
 
     let producer = writer.producers.take()?;
     let barrier = write_barrier(&producer, &state_topic, session);
@@ -116,6 +147,37 @@ pub fn read_genesis(writer: &Writer) -> Result<Genesis, Error> {
             }
         }
     }
+}
+
+/// An empty state topic beside events is no workspace that was never set up.
+fn lost(writer: &Writer, pinned: &Pinned, error: Error) -> Error {
+    match error {
+        Error::NotSetUp => match first_with_events(writer, pinned.partitions) {
+            Ok(Some(topic)) => Error::StateLost { topic },
+            Ok(None) => Error::NotSetUp,
+            Err(error) => error,
+        },
+        error => error,
+    }
+}
+
+/// The first topic that holds events.
+pub fn first_with_events(writer: &Writer, partitions: i32) -> Result<Option<String>, Error> {
+    let admin = Admin::connect(&writer.options)?;
+    for topic in writer.names.events() {
+        for partition in 0..partitions {
+            let (low, high) = admin.offsets(&topic, partition)?;
+            if low == high {
+                continue;
+            }
+            // What lies there may be markers of aborted transactions only.
+            let reader = Reader::open(&writer.options, &writer.group_id, &topic, partition, low)?;
+            if matches!(reader.next(STEP_TIMEOUT)?, Next::Record { .. }) {
+                return Ok(Some(topic));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// Whether the configuration fits what the workspace was set up with.

@@ -13,6 +13,8 @@
 mod bank;
 #[path = "support/coherence.rs"]
 mod coherence;
+#[path = "support/dump.rs"]
+mod dump;
 #[path = "support/program.rs"]
 mod program;
 #[path = "support/services.rs"]
@@ -36,6 +38,8 @@ mod generations;
 mod kill;
 #[path = "broker/life.rs"]
 mod life;
+#[path = "broker/rebuild.rs"]
+mod rebuild;
 #[path = "broker/rivals.rs"]
 mod rivals;
 #[path = "broker/secure.rs"]

@@ -74,6 +74,9 @@ impl Committer for DryRun {
         // by what was only printed.
         let read = if self.folded { 0 } else { self.fold(view)? };
         self.folded = true;
+        if view.is_partial() {
+            return Err(Error::Partial.into());
+        }
         self.next_offset = view.next_offset;
         Ok(Report { session: session.id, read, doubt: None })
     }

@@ -49,6 +49,12 @@ pub enum Error {
     TakenOver,
     #[error("the state topic is empty: this workspace has never been set up")]
     NotSetUp,
+    /// No state beside events: it was lost, and everything would be published again.
+    #[error("the state topic is empty, but {topic} holds events")]
+    StateLost { topic: String },
+    /// A rebuild broke off.
+    #[error("the state was lost, and only a part of it has been taken from the events yet")]
+    Partial,
     /// What genesis pins differs from the configuration.
     #[error("{0}")]
     Pinned(String),
@@ -77,6 +83,11 @@ impl Error {
             }
             Error::NotReadBack { .. } => "nothing was lost; it is diffed and published again",
             Error::NotSetUp => "run `atlar-ingestor setup` once",
+            Error::StateLost { .. } => {
+                "the state was lost: `atlar-ingestor state rebuild` takes it from the events; or \
+                 use another kafka.topicPrefix"
+            }
+            Error::Partial => "run `atlar-ingestor state rebuild` again: it goes on to the end",
             Error::Host { .. } => {
                 "another company needs another kafka.topicPrefix; the same one at a new address \
                  needs `atlar-ingestor setup --base-url URL` once"
@@ -97,6 +108,8 @@ impl Error {
             Error::Moved { .. } | Error::NotReadBack { .. } | Error::TakenOver => true,
             Error::State(_)
             | Error::NotSetUp
+            | Error::StateLost { .. }
+            | Error::Partial
             | Error::Pinned(_)
             | Error::PinnedGroup(_)
             | Error::Host { .. }
