@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::batch::{Batch, Write};
+use super::past::History;
 use super::topics::Names;
 use crate::kafka::group::Lease;
 use crate::kafka::producer::{Outgoing, Producer, Producers, TRANSACTION_TIMEOUT_MS};
@@ -112,6 +113,7 @@ pub struct Writer {
     pub(crate) group_id: String,
     pub(crate) names: Names,
     pub(crate) producers: Producers,
+    pub(crate) history: History,
     /// Set while the workspace is ours.
     pub(crate) hold: Option<Hold>,
     /// What the group says; none for commands that take a workspace whoever has it.
@@ -132,7 +134,16 @@ impl Writer {
     pub fn new(options: Options, group_id: String, names: Names) -> std::io::Result<Writer> {
         let (id, topic) = (names.transactional_id(), names.state());
         let producers = Producers::start(options.clone(), id, topic)?;
-        Ok(Writer { options, group_id, names, producers, hold: None, lease: None, following: None })
+        Ok(Writer {
+            options,
+            group_id,
+            names,
+            producers,
+            history: History::default(),
+            hold: None,
+            lease: None,
+            following: None,
+        })
     }
 
     /// One that acquires and commits only while the group gives it the workspace.
