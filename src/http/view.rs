@@ -287,6 +287,9 @@ mod tests {
         let waiting = "Nothing is published: no broker";
         check("waiting: no broker", slice::from_ref(&fresh), Level::Red, waiting, false);
 
+        let owned = "Another instance owns the workspace; this one is ready to take over";
+        check("standby", &[], Level::Green, owned, true);
+
         check("ready", &[], Level::Amber, "No stream has begun", true);
         check("ready", slice::from_ref(&fresh), Level::Green, "The stream is fresh", true);
         let all = [fresh.clone(), stream(Listing, true), off.clone()];
@@ -334,6 +337,11 @@ mod tests {
         assert_eq!((two.level, two.word), (Level::Red, "Failed"));
         assert_eq!(two.sentence, "bank.w2: Nothing is read or published: no topics; 1 more");
         assert_eq!(over(&["ready"]).sentence, "The stream is fresh");
+        let shared = over(&["standby", "ready", "ready"]);
+        assert_eq!((shared.word, shared.ready), ("Fresh", true));
+        assert_eq!(shared.sentence, "2 workspaces are fresh, 1 on standby");
+        let others = over(&["standby", "standby"]);
+        assert_eq!(others.sentence, "Another instance owns each of the 2 workspaces");
         let none = over(&[]);
         assert_eq!((none.level, none.ready), (Level::Amber, true));
     }
