@@ -58,7 +58,6 @@ pub enum Ended {
 async fn start_writer(
     settings: &Settings,
     mode: Mode,
-    patience: &Patience,
 ) -> Result<(WriterThread, Option<Seat>), Failure> {
     let (kafka, group_id) = (settings.kafka.clone(), settings.pinned.group_id.clone());
     let names = settings.names.clone();
@@ -66,7 +65,6 @@ async fn start_writer(
     let writer = match mode {
         Mode::DryRun(print) => WriterThread::start(DryRun::new(kafka, group_id, names, print)),
         Mode::Forever | Mode::Once => {
-            preflight::check_topics(settings, patience).await?;
             if matches!(mode, Mode::Once) {
                 refuse_if_owned(settings).await?;
             }
@@ -132,7 +130,9 @@ pub async fn run(
     let forever = matches!(mode, Mode::Forever);
     let patience = Patience { patient: forever, stop: stop.clone(), status: Some(status.clone()) };
     let dry_run = matches!(mode, Mode::DryRun(_));
-    let (writer, seat) = start_writer(settings, mode, &patience).await?;
+    if !dry_run {
+        preflight::check_topics(settings, &patience).await?;
+    }
     let press = if dry_run {
         preflight::unregistered_press(settings)?
     } else {
@@ -141,6 +141,8 @@ pub async fn run(
     let retry = if forever { atlar::RETRY } else { ONCE_RETRY };
     let observer = Arc::new(StatusObserver(status.clone()));
     let client = reading.client(settings.clock.clone(), observer, retry)?;
+    // Last of all: who cannot work must not hold a workspace that others could.
+    let (writer, seat) = start_writer(settings, mode).await?;
 
     let narrowing = Arc::new(reading.narrowing.clone());
     let (owner, handle) = Owner::new(OwnerOptions {
