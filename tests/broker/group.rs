@@ -1,16 +1,22 @@
 //! Several instances of one deployment: who owns a workspace, who takes over, and how soon.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use atlar_ingestor::publish::Names;
+use atlar_ingestor::kafka::group::{Members, Seat, Share};
+use atlar_ingestor::kafka::{self};
+use atlar_ingestor::publish::{Error, Names};
 use atlar_ingestor::simulator::Kind;
+use atlar_ingestor::state::View;
 use serde_json::{Value, json};
 
 use super::bank::{ACCESS_KEY, Bank, SECRET};
-use super::coherence;
 use super::program::Running;
 use super::topics::{self, Feed};
+use super::waiting::wait_for;
 use super::workspace::Workspace;
+use super::{coherence, rivals, services};
 
 const STANDBY: &str = "standing by: another instance owns the workspace";
 const ACQUIRED: &str = "workspace acquired";
@@ -189,4 +195,77 @@ async fn listing_once_beside_an_owner_is_refused() {
     // Nobody is there any more: now it may.
     let once = workspace.once(&["--set", &store]).await.ended_with(0);
     assert_eq!(once.published(), 1, "{once}");
+}
+
+/// Waits until the group gives the topic to a member of this process.
+async fn ours(seat: &Seat) {
+    let look = || (seat.share() == Share::Ours).then_some(());
+    wait_for("the topic to be ours", look, || format!("{:?}", seat.share())).await;
+}
+
+/// Takes a member out of its group behind its back, as happens to one that sleeps: the request that
+/// a member leaves with, sent by somebody else.
+fn throw_out(group: &str, member: &str) {
+    let mut request = [13_i16.to_be_bytes(), 1_i16.to_be_bytes()].concat();
+    request.extend(7_i32.to_be_bytes());
+    for text in ["test", group, member] {
+        request.extend(i16::try_from(text.len()).unwrap().to_be_bytes());
+        request.extend(text.as_bytes());
+    }
+    let mut broker = TcpStream::connect(services::bootstrap()).unwrap();
+    broker.write_all(&i32::try_from(request.len()).unwrap().to_be_bytes()).unwrap();
+    broker.write_all(&request).unwrap();
+    // Length, number of the request, throttle time, error.
+    let mut answer = [0; 14];
+    broker.read_exact(&mut answer).unwrap();
+    assert_eq!(answer[12..], [0, 0], "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_learns_from_the_coordinator_that_it_was_given_up() {
+    let workspace = Workspace::small("group-stale").await;
+    let (group, topic) = (workspace.names.prefix(), workspace.names.state());
+    let members = Members::default();
+    let (lease, seat) = members.join(&workspace.kafka(), group, &topic).unwrap();
+    ours(&seat).await;
+    lease.check(1).unwrap();
+    assert!(!lease.is_stale());
+
+    let ids = topics::members(group);
+    assert_eq!(ids.len(), 1);
+    throw_out(group, &ids[0]);
+    // The next heartbeat is up to two seconds away.
+    assert_eq!(seat.share(), Share::Ours);
+    let error = lease.check(1).unwrap_err();
+    assert!(matches!(error, kafka::Error::NotOurs { .. }), "{error:?}");
+    // It joins anew by itself.
+    let look = || lease.check(1).ok();
+    wait_for("a new membership", look, || format!("{:?}", seat.share())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_the_group_does_not_give_the_workspace_pushes_nobody_out() {
+    let workspace = Workspace::small("group-lease").await;
+    let (names, kafka) = (&workspace.names, workspace.kafka());
+    let (group, topic) = (names.prefix(), names.state());
+    let (first, second) = (Members::default(), Members::default());
+    let (lease, seat) = first.join(&kafka, group, &topic).unwrap();
+    ours(&seat).await;
+    let mut owner = rivals::writer(names).leased(lease);
+    rivals::try_acquire(names, &mut owner, &mut View::default()).unwrap();
+    let (lease, other) = second.join(&kafka, group, &topic).unwrap();
+    let look = || (other.share() == Share::Elsewhere).then_some(());
+    wait_for("a place in the group", look, || format!("{:?}", other.share())).await;
+
+    let ends = topics::ends(names);
+    let mut standby = rivals::writer(names).leased(lease);
+    let error = rivals::try_acquire(names, &mut standby, &mut View::default()).unwrap_err();
+    assert!(matches!(error, Error::Kafka(kafka::Error::NotOurs { .. })), "{error:?}");
+    assert_eq!(topics::ends(names), ends, "it has written something");
+    owner.commit(rivals::batch(names, 1, "undisturbed")).unwrap();
+
+    // Its turn comes when the owner leaves.
+    drop(owner);
+    ours(&other).await;
+    rivals::try_acquire(names, &mut standby, &mut View::default()).unwrap();
 }

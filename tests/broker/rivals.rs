@@ -74,12 +74,16 @@ async fn a_foreign_record_costs_an_acquisition_and_damage_stops_us() {
     assert_eq!(workspace.events().len(), total + 1, "published on a state that is damaged");
 }
 
-fn writer(names: &Names) -> Writer {
+pub fn writer(names: &Names) -> Writer {
     let options = Options { bootstrap_servers: services::bootstrap(), properties: BTreeMap::new() };
     Writer::new(options, names.prefix().to_owned(), names.clone()).unwrap()
 }
 
 fn acquire(names: &Names, writer: &mut Writer, view: &mut View) {
+    try_acquire(names, writer, view).unwrap();
+}
+
+pub fn try_acquire(names: &Names, writer: &mut Writer, view: &mut View) -> Result<(), Error> {
     let pinned = Pinned {
         group_id: names.prefix().to_owned(),
         base_url_host: "127.0.0.1".to_owned(),
@@ -91,11 +95,11 @@ fn acquire(names: &Names, writer: &mut Writer, view: &mut View) {
         started_ms: 0,
         program: "a test".to_owned(),
     };
-    recover::acquire(writer, view, None, &pinned, &session).unwrap();
+    recover::acquire(writer, view, None, &pinned, &session).map(drop)
 }
 
 /// A batch with one event, named by its key and value.
-fn batch(names: &Names, batch_no: u64, id: &str) -> Batch {
+pub fn batch(names: &Names, batch_no: u64, id: &str) -> Batch {
     let (entity, change_no) = (Entity::Payment, 1);
     let event = Event {
         topic: names.entity(entity),
