@@ -338,7 +338,7 @@ mod tests {
         assert_eq!(two.sentence, "bank.w2: Nothing is read or published: no topics; 1 more");
         assert_eq!(over(&["ready"]).sentence, "The stream is fresh");
         let shared = over(&["standby", "ready", "ready"]);
-        assert_eq!((shared.word, shared.ready), ("Fresh", true));
+        assert_eq!((shared.word, shared.ready), ("Good", true));
         assert_eq!(shared.sentence, "2 workspaces are fresh, 1 on standby");
         let others = over(&["standby", "standby"]);
         assert_eq!(others.sentence, "Another instance owns each of the 2 workspaces");
