@@ -34,6 +34,8 @@ mod consumer;
 mod dry_run;
 #[path = "broker/generations.rs"]
 mod generations;
+#[path = "broker/group.rs"]
+mod group;
 #[path = "broker/kill.rs"]
 mod kill;
 #[path = "broker/life.rs"]

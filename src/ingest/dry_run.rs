@@ -81,6 +81,11 @@ impl Committer for DryRun {
         Ok(Report { session: session.id, read, doubt: None })
     }
 
+    fn follow(&mut self, _: &mut View, _: Option<&mut Store>, _: &Pinned) -> Result<u64, Error> {
+        // It owns nothing, so it never waits for its turn.
+        Ok(0)
+    }
+
     fn commit(&mut self, batch: Batch) -> Result<Vec<Read>, Error> {
         (self.print)(&batch);
         let mut reads = Vec::with_capacity(batch.writes.len() + 1);

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::batch::{Batch, Write};
 use super::past::History;
 use super::topics::Names;
+use crate::kafka::group::Lease;
 use crate::kafka::producer::{Outgoing, Producer, Producers, TRANSACTION_TIMEOUT_MS};
 use crate::kafka::reader::{Next, Reader};
 use crate::kafka::topics::Admin;
@@ -128,6 +129,10 @@ pub struct Writer {
     pub(crate) history: History,
     /// Set while the workspace is ours.
     pub(crate) hold: Option<Hold>,
+    /// What the group says; none for commands that take a workspace whoever has it.
+    pub(crate) lease: Option<Lease>,
+    /// What a standby reads on.
+    pub(crate) following: Option<Reader>,
 }
 
 /// The workspace is ours, as far as we know.
@@ -142,7 +147,28 @@ impl Writer {
     pub fn new(options: Options, group_id: String, names: Names) -> std::io::Result<Writer> {
         let (id, topic) = (names.transactional_id(), names.state());
         let producers = Producers::start(options.clone(), id, topic)?;
-        Ok(Writer { options, group_id, names, producers, history: History::default(), hold: None })
+        Ok(Writer {
+            options,
+            group_id,
+            names,
+            producers,
+            history: History::default(),
+            hold: None,
+            lease: None,
+            following: None,
+        })
+    }
+
+    /// One that acquires and commits only while the group gives it the workspace.
+    pub fn leased(mut self, lease: Lease) -> Writer {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// Asks the group whether the workspace is still ours. Who is not the owner any more must not
+    /// push out who is; it could not publish anything stale in either case.
+    pub(crate) fn prove(&self, offset: i64) -> Result<(), Error> {
+        self.lease.as_ref().map_or(Ok(()), |lease| Ok(lease.check(offset)?))
     }
 
     /// Identity of the cluster, as its brokers give it.
@@ -155,6 +181,9 @@ impl Writer {
     /// not ours any more, and the log alone knows what became of the batch.
     pub fn commit(&mut self, mut batch: Batch) -> Result<Vec<Read>, Error> {
         let Some(mut hold) = self.hold.take() else { return Err(Error::TakenOver) };
+        if self.lease.as_ref().is_some_and(Lease::is_stale) {
+            self.prove(hold.tail + 1)?;
+        }
         let producer = self.producers.take()?;
         let outcome = self.transact(&producer, &hold, &mut batch);
         // Also after an error: the next producer's epoch aborts what this one left.
