@@ -85,7 +85,9 @@ impl Authenticator {
     }
 
     fn may_differ(&self, refused: Scheme) -> bool {
-        self.auth == Auth::Auto && refused == Scheme::Hmac && self.accepted.get().is_none()
+        // Another stream may have found out while this one's signed request was on its way.
+        let signing_was_accepted = self.accepted.get() == Some(&Scheme::Hmac);
+        self.auth == Auth::Auto && refused == Scheme::Hmac && !signing_was_accepted
     }
 }
 
@@ -132,4 +134,21 @@ pub(super) fn sensitive(text: &str) -> Result<HeaderValue, Unbuildable> {
 
 fn value(text: &str) -> Result<HeaderValue, Unbuildable> {
     HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Unbuildable::AccessKey)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signed_request_that_was_on_its_way_falls_back_like_the_first() {
+        let auto = Authenticator::new(Auth::Auto, true);
+        assert_eq!(auto.fallback(Scheme::Hmac), Some(Scheme::Basic));
+        auto.accepted(Scheme::Basic);
+        assert_eq!(auto.fallback(Scheme::Hmac), Some(Scheme::Basic), "another stream was first");
+        assert_eq!(auto.fallback(Scheme::Basic), None);
+        let signing = Authenticator::new(Auth::Auto, true);
+        signing.accepted(Scheme::Hmac);
+        assert_eq!(signing.fallback(Scheme::Hmac), None);
+    }
 }
