@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use crate::crash::{self, Point};
 use crate::kafka::producer::{Outgoing, Producer};
 use crate::kafka::reader::{Next, Reader};
 use crate::kafka::topics::Admin;
@@ -63,6 +64,7 @@ pub fn acquire(
     pinned: &Pinned,
     session: &Session,
 ) -> Result<Report, Error> {
+    crash::point(Point::A);
     writer.hold = None;
     let state_topic = writer.names.state();
     let genesis = read_genesis(writer)?;
@@ -87,6 +89,7 @@ pub fn acquire(
     // Before the epoch is raised: who is not at home here must not push the owner out.
     check_host(&genesis, view.base_url_host.as_deref(), pinned)?;
 
+    crash::point(Point::B);
     let producer = writer.producers.take()?;
     let barrier = write_barrier(&producer, &state_topic, session);
     writer.producers.retire(producer);
@@ -172,6 +175,7 @@ fn catch_up(reader: &Reader, view: &mut View) -> Result<u64, Error> {
             Next::Record { offset, key, value } => {
                 view.apply(&Read { offset, key: key.unwrap_or_default(), value })?;
                 read += 1;
+                crash::point(Point::F);
             }
         }
     }
@@ -179,6 +183,7 @@ fn catch_up(reader: &Reader, view: &mut View) -> Result<u64, Error> {
 
 fn write_barrier(producer: &Producer, topic: &str, session: &Session) -> Result<(), Error> {
     let deadline = Instant::now() + STEP_TIMEOUT;
+    crash::point(Point::C);
     producer.init(deadline)?;
     producer.begin()?;
     let control = Control::Session(session.clone());
@@ -187,6 +192,8 @@ fn write_barrier(producer: &Producer, topic: &str, session: &Session) -> Result<
         Outgoing { topic, partition: STATE_PARTITION, key: &key, value: &value, headers: None };
     producer.send(record, deadline)?;
     producer.drain(deadline)?;
+    crash::point(Point::D);
+    crash::point(Point::E);
     producer.commit(deadline)?;
     Ok(())
 }
@@ -202,6 +209,7 @@ fn read_to_barrier(reader: &Reader, view: &mut View, ours: Uuid) -> Result<(i64,
             Next::Record { offset, key, value } => {
                 view.apply(&Read { offset, key: key.unwrap_or_default(), value })?;
                 read += 1;
+                crash::point(Point::F);
                 if view.session.as_ref().is_some_and(|session| session.id == ours) {
                     return Ok((offset, read));
                 }

@@ -13,7 +13,8 @@ use super::workspace::Workspace;
 async fn python(workspace: &Workspace, script: &str, arguments: &[&str]) -> Done {
     let script = format!("{}/tests/python/{script}", env!("CARGO_MANIFEST_DIR"));
     let arguments = [&["-B", &script], arguments].concat();
-    let running = program::start(&services::python(), &arguments, workspace.folder(), "python");
+    let running =
+        program::start(&services::python(), &arguments, &[], workspace.folder(), "python");
     running.ended().await
 }
 
