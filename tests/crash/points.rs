@@ -1,4 +1,5 @@
-//! Each named point once in the first load and once later, with a recovery after each.
+//! Each named point once in the first load and once later, with a recovery after each; each pause;
+//! each kind of spoilt store.
 
 use atlar_ingestor::crash::Point;
 
@@ -66,4 +67,25 @@ pauses! {
     asleep_with_events_and_no_state 0 21;
     asleep_before_the_commit 1 22;
     asleep_before_the_read_back 2 23;
+}
+
+macro_rules! stores {
+    ($($name:ident $blow:ident $seed:literal;)*) => {
+        $(#[tokio::test(flavor = "multi_thread")]
+        async fn $name() {
+            let mut story = Story::begin("store", $seed).await;
+            story.recover().await;
+            // What comes next meets the store as it was left.
+            story.suffer(Blow::$blow).await;
+            story.suffer(Blow::Point(Point::M)).await;
+            story.suffer(Blow::$blow).await;
+            assert_eq!(story.end().await.stores, 2);
+        })*
+    };
+}
+
+stores! {
+    without_a_store Deleted 25;
+    with_a_store_that_is_damaged Flipped 26;
+    with_the_store_of_another_workspace Foreign 27;
 }
