@@ -23,6 +23,6 @@ pub mod topics;
 pub mod writer;
 
 pub use batch::{Batch, Event, What, Write};
-pub use past::{Past, PastEvent};
+pub use past::{History, Past, PastEvent};
 pub use topics::Names;
 pub use writer::{Error, Writer};

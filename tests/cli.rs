@@ -48,6 +48,8 @@ fn help_texts_are_those_beside_the_test() {
         &["tail", "--help"],
         &["demo", "-h"],
         &["simulate", "-h"],
+        &["state", "-h"],
+        &["state", "accept-generation", "--help"],
         &["config", "-h"],
         &["config", "print", "-h"],
         &["config", "validate", "-h"],

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::thread::{AcquireError, Committer};
 use crate::kafka::reader::{Next, Reader};
 use crate::kafka::{self, Options};
-use crate::publish::{Batch, Error, Names, Past, PastEvent, Write, past};
+use crate::publish::{Batch, Error, History, Names, Past, PastEvent, Write};
 use crate::recover::{Pinned, Report};
 use crate::state::control::{Manifest, Session};
 use crate::state::view::Read;
@@ -29,11 +29,13 @@ pub struct DryRun {
     print: Print,
     next_offset: i64,
     folded: bool,
+    history: History,
 }
 
 impl DryRun {
     pub fn new(options: Options, group_id: String, names: Names, print: Print) -> DryRun {
-        DryRun { options, group_id, names, print, next_offset: 0, folded: false }
+        let history = History::default();
+        DryRun { options, group_id, names, print, next_offset: 0, folded: false, history }
     }
 
     fn fold(&self, view: &mut View) -> Result<u64, Error> {
@@ -68,8 +70,8 @@ impl Committer for DryRun {
         _pinned: &Pinned,
         session: &Session,
     ) -> Result<Report, AcquireError> {
-        // A later acquisition of this process starts from its own view, which is ahead of the log by
-        // what was only printed.
+        // A later acquisition of this process starts from its own view, which is ahead of the log
+        // by what was only printed.
         let read = if self.folded { 0 } else { self.fold(view)? };
         self.folded = true;
         self.next_offset = view.next_offset;
@@ -103,6 +105,6 @@ impl Committer for DryRun {
     }
 
     fn past(&mut self, wanted: &[Past]) -> Result<Vec<PastEvent>, Error> {
-        past::read(&self.options, &self.group_id, wanted)
+        self.history.read(&self.options, &self.group_id, wanted)
     }
 }

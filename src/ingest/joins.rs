@@ -26,7 +26,7 @@ pub struct Joins {
     external_of: HashMap<String, BTreeSet<String>>,
     /// Ids in the present listing of them.
     external_seen: HashSet<String>,
-    /// The present listing has an entry that cannot be read: nothing is gone because it is not seen.
+    /// The present listing has an entry that cannot be read: nothing is gone for not being seen.
     external_doubt: bool,
     lists: HashMap<String, ListStatus>,
     /// Sums of the hashes of all facts: the epoch that a short cut is bound to.

@@ -173,6 +173,9 @@ impl Judge {
         if !self.confirmed && page.stream.branch.name != tree::THIRD_PARTIES {
             self.ask_for_organization(&page.items)?;
         }
+        // An account of v1 carries a balance, which is judged by itself each time.
+        let (stream, generation) = (page.stream.branch.name, page.stream.generation);
+        let alone = tree::inside(stream, generation).next().is_none();
         for bytes in &page.items {
             let Some(entity) = page.stream.branch.entity else {
                 self.observe_fact(&page.stream, bytes, &mut tally)?;
@@ -187,7 +190,12 @@ impl Judge {
                 received_ms: page.received_ms,
                 observed_ms,
             };
-            self.observe_item(&item, None, &mut tally, &mut observed)?;
+            tally.seen += 1;
+            if alone && self.knows_bytes(&item) {
+                tally.same += 1;
+                continue;
+            }
+            self.judge(&item, None, &mut tally, &mut observed)?;
         }
         for fact in self.joins.take_fresh() {
             self.building.push_control(fact);
@@ -223,23 +231,6 @@ impl Judge {
             self.count_unmapped("not-a-reference", tally);
         }
         Ok(())
-    }
-
-    fn observe_item(
-        &mut self,
-        item: &Item<'_>,
-        published: Option<&Record>,
-        tally: &mut Tally,
-        observed: &mut Observed,
-    ) -> Result<(), Refusal> {
-        tally.seen += 1;
-        // An account of v1 carries a balance, which is judged by itself each time.
-        let alone = tree::inside(item.stream.branch.name, item.stream.generation).next().is_none();
-        if alone && self.knows_bytes(item) {
-            tally.same += 1;
-            return Ok(());
-        }
-        self.judge(item, published, tally, observed)
     }
 
     /// Whether these very bytes were judged before to carry what is published.

@@ -46,7 +46,7 @@ impl Committer for Writer {
     }
 
     fn past(&mut self, wanted: &[Past]) -> Result<Vec<PastEvent>, Error> {
-        crate::publish::past::read(&self.options, &self.group_id, wanted)
+        self.history.read(&self.options, &self.group_id, wanted)
     }
 }
 

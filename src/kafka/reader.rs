@@ -28,6 +28,7 @@ pub enum Next {
 /// See the module.
 pub struct Reader {
     consumer: BaseConsumer<QuietContext>,
+    options: Options,
     topic: String,
     partition: i32,
 }
@@ -59,12 +60,22 @@ impl Reader {
             .set("fetch.wait.max.ms", "50")
             .create_with_context(QuietContext)
             .map_err(|source| Error::of(&attempt, source))?;
-        let (low, _) = consumer
-            .fetch_watermarks(topic, partition, Options::ANSWER_TIMEOUT)
-            .map_err(|source| options.explain(missing_topic(topic, &attempt, source)))?;
-        let mut reader = Reader { consumer, topic: topic.to_owned(), partition };
-        reader.jump(offset.max(low))?;
+        let mut reader =
+            Reader { consumer, options: options.clone(), topic: topic.to_owned(), partition };
+        reader.turn_to(topic, partition, offset)?;
         Ok(reader)
+    }
+
+    /// Goes on at `offset` of another partition, or at its log's start where that is later.
+    pub fn turn_to(&mut self, topic: &str, partition: i32, offset: i64) -> Result<(), Error> {
+        let attempt = format!("reading {topic}");
+        let (low, _) = self
+            .consumer
+            .fetch_watermarks(topic, partition, Options::ANSWER_TIMEOUT)
+            .map_err(|source| self.options.explain(missing_topic(topic, &attempt, source)))?;
+        topic.clone_into(&mut self.topic);
+        self.partition = partition;
+        self.jump(offset.max(low))
     }
 
     /// Goes on at another offset.

@@ -24,6 +24,9 @@ const JITTER: f64 = 0.1;
 /// A list that the server does not offer is asked for again after this time.
 pub(super) const NOT_OFFERED_PERIOD: Duration = Duration::from_secs(24 * 3600);
 
+const MISSED_HINT: &str = "the list was there before: check the rights of the access key, baseUrl and \
+                           apiVersion; it is asked for again each period";
+
 pub(super) struct Task {
     pub(super) driver: Driver,
     pub(super) stream: Stream,
@@ -354,7 +357,9 @@ impl Task {
         let options = &self.driver.options;
         let (what, hint) = (chain(reason), reason.hint().to_owned());
         // A list that was read before has gone missing, which is no way to turn it off.
-        let missed = known.completed.contains(&self.stream.name);
+        let missed = known.completed.contains(&self.stream.name)
+            && matches!(reason, Stop::NotOffered { .. });
+        let hint = if missed { MISSED_HINT.to_owned() } else { hint };
         let state = match reason {
             Stop::Cancelled(_) => return Ok(Some(self.period())),
             Stop::NotOffered { .. } if !missed => StreamState::Off,

@@ -1,8 +1,8 @@
 //! Events that were published earlier, read back by their places.
 //!
 //! The state record of an entity says where its last event lies, so what was published of it last
-//! is one read away. Places are read in one ordered pass per partition: forward where the gap is
-//! small, by a jump where it is not.
+//! is one read away. Places are read in one ordered pass per partition, by one client: forward
+//! where the gap is small, by a jump where it is not.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -31,8 +31,36 @@ pub struct PastEvent {
     pub value: Vec<u8>,
 }
 
-/// Reads the events at these places, in the order wanted. Fails where one is not there any more.
-pub fn read(options: &Options, group_id: &str, wanted: &[Past]) -> Result<Vec<PastEvent>, Error> {
+/// Reads past events. The client is made when it is first needed, and kept: making one costs more
+/// than what it reads.
+#[derive(Default)]
+pub struct History {
+    reader: Option<Reader>,
+}
+
+impl History {
+    /// Reads the events at these places, in the order wanted. Fails where one is not there any
+    /// more.
+    pub fn read(
+        &mut self,
+        options: &Options,
+        group_id: &str,
+        wanted: &[Past],
+    ) -> Result<Vec<PastEvent>, Error> {
+        let mut reader = self.reader.take();
+        let found = read(&mut reader, options, group_id, wanted)?;
+        // After an error the next call has a new one.
+        self.reader = reader;
+        Ok(found)
+    }
+}
+
+fn read(
+    kept: &mut Option<Reader>,
+    options: &Options,
+    group_id: &str,
+    wanted: &[Past],
+) -> Result<Vec<PastEvent>, Error> {
     let mut places: BTreeMap<(&str, i32), Vec<(i64, usize)>> = BTreeMap::new();
     for (at, past) in wanted.iter().enumerate() {
         places.entry((&past.topic, past.partition)).or_default().push((past.offset, at));
@@ -41,7 +69,13 @@ pub fn read(options: &Options, group_id: &str, wanted: &[Past]) -> Result<Vec<Pa
     for ((topic, partition), mut places) in places {
         places.sort_unstable();
         let Some((first, _)) = places.first() else { continue };
-        let mut reader = Reader::open(options, group_id, topic, partition, *first)?;
+        let reader = match kept {
+            Some(reader) => {
+                reader.turn_to(topic, partition, *first)?;
+                reader
+            }
+            None => kept.insert(Reader::open(options, group_id, topic, partition, *first)?),
+        };
         let mut next = *first;
         let mut last: Option<(i64, PastEvent)> = None;
         for (offset, at) in places {
@@ -51,7 +85,7 @@ pub fn read(options: &Options, group_id: &str, wanted: &[Past]) -> Result<Vec<Pa
             let event = match &last {
                 // Two entities never share an event, but a place may be wanted twice.
                 Some((known, event)) if *known == offset => event.clone(),
-                _ => at_offset(&reader, topic, offset)?,
+                _ => at_offset(reader, topic, offset)?,
             };
             next = offset + 1;
             if let Some(slot) = found.get_mut(at) {

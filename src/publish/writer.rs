@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::batch::{Batch, Write};
+use super::past::History;
 use super::topics::Names;
 use crate::crash::{self, Point};
 use crate::kafka::producer::{Outgoing, Producer, Producers, TRANSACTION_TIMEOUT_MS};
@@ -112,6 +113,7 @@ pub struct Writer {
     pub(crate) group_id: String,
     pub(crate) names: Names,
     pub(crate) producers: Producers,
+    pub(crate) history: History,
     /// Set while the workspace is ours.
     pub(crate) hold: Option<Hold>,
 }
@@ -128,7 +130,7 @@ impl Writer {
     pub fn new(options: Options, group_id: String, names: Names) -> std::io::Result<Writer> {
         let (id, topic) = (names.transactional_id(), names.state());
         let producers = Producers::start(options.clone(), id, topic)?;
-        Ok(Writer { options, group_id, names, producers, hold: None })
+        Ok(Writer { options, group_id, names, producers, history: History::default(), hold: None })
     }
 
     /// Identity of the cluster, as its brokers give it.

@@ -195,6 +195,11 @@ impl Index {
         number
     }
 
+    /// Number of a stream's name, if any entity was ever published from it.
+    pub fn find_stream(&self, name: &str) -> Option<StreamNo> {
+        self.stream_numbers.get(name).copied()
+    }
+
     pub fn stream_name(&self, number: StreamNo) -> &str {
         self.streams.get(number.0 as usize).map_or("", String::as_str)
     }

@@ -130,14 +130,16 @@ pub async fn web_page_once(place: Place) {
     once(place, everywhere("html")).await;
 }
 
-fn no_external_payments() -> Value {
-    json!({ "route": "/v1/external-payments", "fault": "404" })
+/// In neither generation of the API.
+fn no_counterparties() -> Value {
+    let fault = |route: &str| json!({ "route": route, "fault": "404" });
+    json!([fault("/v1/counterparties"), fault("/payments/v2/counterparties")])
 }
 
 /// A list that is not offered is asked for again after a day, or a restart.
 pub async fn not_offered_start(place: Place) {
     place.set_up().await;
-    place.spoil(&no_external_payments()).await;
+    place.spoil(&no_counterparties()).await;
     let mut running = place.run();
     place.tells(&mut running).await;
     place.mend().await;
@@ -149,7 +151,7 @@ pub async fn not_offered_later(mut place: Place) {
     place.set_up().await;
     let mut running = place.run();
     place.complete(&mut running).await;
-    place.spoil(&no_external_payments()).await;
+    place.spoil(&no_counterparties()).await;
     place.edit();
     place.tells(&mut running).await;
     place.mend().await;
@@ -158,7 +160,7 @@ pub async fn not_offered_later(mut place: Place) {
 }
 
 pub async fn not_offered_once(place: Place) {
-    once(place, no_external_payments()).await;
+    once(place, no_counterparties()).await;
 }
 
 pub async fn nothing_offered_start(place: Place) {

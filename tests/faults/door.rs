@@ -1,6 +1,7 @@
 //! A door in front of a server: shut, connections are refused; open, bytes pass.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -17,8 +18,7 @@ pub struct Door {
 
 impl Door {
     pub fn shut(target: SocketAddr) -> Door {
-        let socket = bound("127.0.0.1:0".parse().unwrap());
-        let address = socket.local_addr().unwrap();
+        let (socket, address) = anywhere();
         Door { address, target, shut: Some(socket), open: None }
     }
 
@@ -51,10 +51,26 @@ impl Door {
 }
 
 fn bound(address: SocketAddr) -> TcpSocket {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_reuseaddr(true).unwrap();
-    socket.bind(address).unwrap();
-    socket
+    bind(address).unwrap()
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+/// A port below the range from which the kernel picks ports for outgoing connections: between shut
+/// and open nobody is given it.
+fn anywhere() -> (TcpSocket, SocketAddr) {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(37);
+    let ports = std::iter::from_fn(|| Some(NEXT.fetch_add(1, Ordering::Relaxed)));
+    let ports = ports.map(|next| 20_000 + first.wrapping_add(next) % 12_000);
+    let mut addresses =
+        ports.map(|port| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), u16::try_from(port).unwrap()));
+    addresses.find_map(|address| Some((bind(address).ok()?, address))).unwrap()
 }
 
 async fn pass(listener: TcpListener, target: SocketAddr) {

@@ -87,9 +87,9 @@ impl Judge {
     /// How the ids of a complete listing compare with the live entities of a stream.
     pub fn coverage(&self, stream: &str, listed: &Ids) -> Coverage {
         let index = &self.view.index;
-        let of_stream = |entry: &&crate::state::index::Entry| {
-            !entry.deleted && index.stream_name(entry.stream) == stream
-        };
+        let stream = index.find_stream(stream);
+        let of_stream =
+            |entry: &&crate::state::index::Entry| !entry.deleted && Some(entry.stream) == stream;
         let (mut live, mut missing) = (0, 0);
         for entry in index.iter().filter(of_stream) {
             live += 1;
