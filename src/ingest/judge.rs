@@ -2,7 +2,7 @@
 //!
 //! The order of the checks is the order of their cost: an id and a hash of the bytes tell for most
 //! records of a quiet listing that nothing changed; the rest is parsed, joined, fingerprinted and
-//! compared; only what is new or changed is mapped and encoded ([`emit`]). What a listing says as a
+//! compared; only what is new or changed is mapped and encoded (`emit`). What a listing says as a
 //! whole is in [`streams`].
 
 mod aside;

@@ -211,7 +211,8 @@ async fn each_way_to_authenticate_reads_everything() {
     // What is not offered is not guessed: signed requests alone are refused by a bank with tokens.
     let bank = bank(|options| options.schemes = Schemes::OAuthOnly).await;
     let outcomes = once(&SharedLog::default(), &bank, How::default()).await;
-    assert!(matches!(outcomes["accounts"], Outcome::Refused { .. }), "{outcomes:?}");
+    assert!(matches!(outcomes["third-parties"], Outcome::Refused { .. }), "{outcomes:?}");
+    assert_eq!(outcomes["accounts"], Outcome::Blocked { by: "third-parties" });
 }
 
 #[tokio::test(flavor = "multi_thread")]
