@@ -13,7 +13,7 @@ use super::services;
 use super::story::{Figures, Story};
 
 /// Blows of one story.
-const BLOWS: u32 = 5;
+const BLOWS: u64 = 5;
 
 fn choose(dice: &mut Dice) -> Blow {
     match dice.between(1, 20) {
@@ -31,21 +31,27 @@ async fn told_by_dice(seed: u64) -> Figures {
     let began = Instant::now();
     let mut story = Story::begin("mix", seed).await;
     for _ in 0..BLOWS {
-        let blow = choose(&mut story.dice);
+        let blow = match choose(&mut story.dice) {
+            // Where no process came so far there is no store to be spoilt.
+            Blow::Deleted | Blow::Flipped if !story.workspace.store().exists() => Blow::Foreign,
+            blow => blow,
+        };
         story.suffer(blow).await;
     }
     let figures = story.end().await;
-    report(seed, &figures, began);
+    assert_eq!(figures.kills + figures.pauses + figures.stores, BLOWS);
+    report(&story, &figures, began);
     figures
 }
 
 /// One line per story for `scripts/crash`.
-fn report(seed: u64, figures: &Figures, began: Instant) {
+fn report(story: &Story, figures: &Figures, began: Instant) {
     let Some(path) = services::optional("ATLAR_CRASH_OUT") else { return };
     let line = json!({
-        "seed": seed, "kills": figures.kills, "pauses": figures.pauses, "stores": figures.stores,
+        "seed": story.seed, "kills": figures.kills, "pauses": figures.pauses, "stores": figures.stores,
         "batches": figures.batches, "events": figures.events, "sessions": figures.sessions,
         "ms": u64::try_from(began.elapsed().as_millis()).unwrap(),
+        "told": story.told,
     });
     let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
     writeln!(file, "{line}").unwrap();

@@ -81,10 +81,15 @@ impl Story {
         self.workspace.start_with(command, &[], &[(variable, plan)])
     }
 
-    /// Undisturbed, it recovers and publishes the rest; then there is nothing more to publish.
+    /// Undisturbed, it recovers and publishes the rest; then there is nothing more to publish. A
+    /// list may be read before the one that is joined to it: the name of a bank that changed
+    /// reaches its accounts with the next cycle.
     pub async fn recover(&mut self) {
         self.workspace.once(&[]).await.ended_with(0);
-        let again = self.workspace.once(&[]).await.ended_with(0);
+        let mut again = self.workspace.once(&[]).await.ended_with(0);
+        if again.published() > 0 {
+            again = self.workspace.once(&[]).await.ended_with(0);
+        }
         assert_eq!(again.published(), 0, "not quiet: {again}");
     }
 
