@@ -8,7 +8,9 @@
 pub mod accept;
 pub mod connectors;
 pub mod host;
+pub mod inspect;
 pub mod preflight;
+pub mod rebuild;
 pub mod settings;
 pub mod setup;
 pub mod workspace;

@@ -61,7 +61,7 @@ pub enum Command {
     Setup(setup::Args),
     /// Show events as they are published, decoded.
     Tail(tail::Args),
-    /// Decide what only an operator may decide about a workspace's state.
+    /// Look at a workspace's state topic, and decide what only an operator may decide about it.
     #[command(subcommand)]
     State(state::Command),
     /// See it work: a simulated bank, a broker and a registry inside, the real ingestor.

@@ -9,7 +9,7 @@
 //! | `/` | the status page, kept up to date by `/status/stream` |
 //! | `/status.json` | [`View`] |
 //! | `/livez` | 200 while the process runs |
-//! | `/readyz` | 200, or 503 and why not |
+//! | `/readyz` | 200 and `ready` or `standby`, or 503 and why not |
 //! | `/metrics` | OpenMetrics text; `docs/metrics.md` lists them |
 //! | `/api/payments/v3/connectors` and below | `docs/connectors.md` |
 
@@ -128,7 +128,7 @@ async fn ready(State(shared): State<Shared>, Extension(passed): Extension<Passed
     let overview = shared.board.look();
     let not_ready = overview.not_ready();
     if not_ready.is_empty() {
-        return "ready\n".into_response();
+        return if overview.is_standby() { "standby\n" } else { "ready\n" }.into_response();
     }
     let several = overview.workspaces.len() > 1;
     let mut text = String::new();

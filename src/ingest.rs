@@ -22,6 +22,7 @@ pub mod joins;
 pub mod judge;
 pub mod letters;
 pub mod owner;
+pub mod rebuild;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod thread;

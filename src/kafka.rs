@@ -1,8 +1,8 @@
 //! Everything generic about Kafka: clients, topics, partitions, one transaction, one ordered
-//! reader.
+//! reader, membership in a group.
 //!
-//! Nothing here knows what a record means. The calls of [`producer`] and [`reader`] block and
-//! belong on threads of their own; [`topics`] is asynchronous.
+//! Nothing here knows what a record means. The calls of [`producer`], [`reader`] and [`group`]
+//! block and belong on threads of their own; [`topics`] is asynchronous.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 pub mod embedded;
 pub mod follower;
+pub mod group;
 pub mod partition;
 pub mod producer;
 pub mod reader;
@@ -20,7 +21,7 @@ mod refusal;
 pub mod topics;
 
 /// How to reach the brokers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// `host:port`, comma separated.
     pub bootstrap_servers: String,
@@ -52,6 +53,9 @@ pub enum Error {
     /// A newer producer with our `transactional.id` took over.
     #[error("another producer of this workspace took over")]
     Fenced,
+    /// The group has given the topic to another instance, or is about to.
+    #[error("the group does not give {topic} to this instance any more")]
+    NotOurs { topic: String },
     /// Anything else.
     #[error("Kafka failed while {attempt}")]
     Failed {
@@ -109,13 +113,20 @@ impl Error {
             }
             Error::Refused { .. } => "check kafka.security.* and the ACLs of this principal",
             Error::Fenced => "stop the other instance, or give this one its own kafka.topicPrefix",
+            Error::NotOurs { .. } => "nothing to do: this instance stands by",
             Error::Failed { .. } => "see the cause; the brokers' logs say more",
         }
     }
 
     /// Whether waiting may help.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Error::Unreachable { .. } | Error::Failed { .. } | Error::Fenced)
+        match self {
+            Error::Unreachable { .. }
+            | Error::Failed { .. }
+            | Error::Fenced
+            | Error::NotOurs { .. } => true,
+            Error::NoTopic { .. } | Error::Refused { .. } => false,
+        }
     }
 }
 

@@ -36,7 +36,9 @@ use crate::json::Json;
 pub use balance::{balance_id, embedded_balance, embedded_balance_raw};
 pub use external_account::{external_account, needs_external_accounts};
 pub use field::Field;
-pub use joins::{counterparty_identifiers, own_identifiers, third_party, third_party_of};
+pub use joins::{
+    counterparty_identifiers, own_identifiers, published_identifiers, third_party, third_party_of,
+};
 pub use known::is_documented;
 pub use note::Note;
 pub use same::{LEFT_OUT, LEFT_OUT_OF_DIRECT_DEBITS, WORDS, same_meaning};

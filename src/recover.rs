@@ -3,14 +3,19 @@
 //! ```text
 //!  1. genesis        the first record of the state topic: is this our workspace?
 //!  2. catch up       fold the state topic from where the view (memory, else local store) ends
-//!  3. new epoch      init_transactions: who wrote before is fenced, its open transaction aborted
-//!  4. barrier        commit a session record, and read the topic up to exactly that record
-//!  5. audit          the events of the last batch are all there
+//!  3. lease          the group says that the workspace is ours: no other live instance has it
+//!  4. new epoch      init_transactions: who wrote before is fenced, its open transaction aborted
+//!  5. barrier        commit a session record, and read the topic up to exactly that record
+//!  6. audit          the events of the last batch are all there
+//!  7. lease          once more: the steps before took their time
 //! ```
 //!
-//! After step 4 nobody else can commit, and the view is what the log holds below the barrier. What
+//! The lease keeps a standby, or an owner that slept, from pushing out the owner. Nothing else
+//! rests on it: take it away, and two instances disturb each other, but publish nothing twice.
+//!
+//! After step 5 nobody else can commit, and the view is what the log holds below the barrier. What
 //! was polled before is not trusted: the caller drops it and lists again. A crash at any point
-//! leaves at most an open transaction, which the next step 3 aborts, or one more session record.
+//! leaves at most an open transaction, which the next step 4 aborts, or one more session record.
 //!
 //! The end of the log is found by the barrier and not by an offset, because the last records may be
 //! transaction markers, which are never delivered.
@@ -20,6 +25,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use crate::crash::{self, Point};
+use crate::kafka::group::{Lease, Share};
 use crate::kafka::producer::{Outgoing, Producer};
 use crate::kafka::reader::{Next, Reader};
 use crate::kafka::topics::Admin;
@@ -34,6 +40,9 @@ use crate::store::{Doubt, Expected, Store};
 const STEP_TIMEOUT: Duration = Duration::from_secs(120);
 /// Between two records while catching up.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a standby reads on before it looks around.
+const FOLLOW_TIME: Duration = Duration::from_millis(500);
+const FOLLOW_STEP: Duration = Duration::from_millis(100);
 const STATE_PARTITION: i32 = 0;
 
 /// What genesis must say for this configuration to go on.
@@ -64,30 +73,47 @@ pub fn acquire(
     pinned: &Pinned,
     session: &Session,
 ) -> Result<Report, Error> {
+    acquire_for(Purpose::Publishing, writer, view, store, pinned, session)
+}
+
+/// [`acquire`] for the one who takes a lost state from the events: what there is of it may be a
+/// part only.
+pub fn acquire_to_rebuild(
+    writer: &mut Writer,
+    view: &mut View,
+    pinned: &Pinned,
+    session: &Session,
+) -> Result<Report, Error> {
+    acquire_for(Purpose::Rebuilding, writer, view, None, pinned, session)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Publishing,
+    Rebuilding,
+}
+
+fn acquire_for(
+    purpose: Purpose,
+    writer: &mut Writer,
+    view: &mut View,
+    store: Option<&mut Store>,
+    pinned: &Pinned,
+    session: &Session,
+) -> Result<Report, Error> {
     crash::point(Point::A);
     writer.hold = None;
+    writer.following = None;
     let state_topic = writer.names.state();
-    let genesis = read_genesis(writer)?;
-    check_pinned(&genesis, pinned)?;
-    if view.genesis.as_ref().is_some_and(|known| known.id != genesis.id) {
-        return Err(Error::Pinned("the state topic is not the one of before".to_owned()));
-    }
-    let mut doubt = None;
-    if let Some(store) = store {
-        let expected = Expected {
-            cluster_id: writer.cluster_id()?,
-            genesis: genesis.id,
-            offsets: Admin::connect(&writer.options)?.offsets(&state_topic, STATE_PARTITION)?,
-        };
-        match store.load(&expected) {
-            Ok(kept) => *view = kept,
-            Err(reason) => doubt = Some(reason),
-        }
-    }
+    let (genesis, doubt) = begin(writer, view, store, pinned)?;
     let reader = open(writer, &state_topic, view.next_offset)?;
     let mut read = catch_up(&reader, view)?;
     // Before the epoch is raised: who is not at home here must not push the owner out.
     check_host(&genesis, view.base_url_host.as_deref(), pinned)?;
+    if purpose == Purpose::Publishing && view.is_partial() {
+        return Err(Error::Partial);
+    }
+    writer.prove(view.next_offset)?;
 
     crash::point(Point::B);
     let producer = writer.producers.take()?;
@@ -100,8 +126,74 @@ pub fn acquire(
     if let Some(manifest) = &view.manifest {
         audit(writer, manifest)?;
     }
+    writer.prove(tail + 1)?;
     writer.hold = Some(Hold { session: session.id, reader, tail });
     Ok(Report { session: session.id, read, doubt })
+}
+
+/// Checks that this is our workspace; with a store, `view` becomes what it holds, where that is
+/// believed.
+fn begin(
+    writer: &Writer,
+    view: &mut View,
+    store: Option<&mut Store>,
+    pinned: &Pinned,
+) -> Result<(Genesis, Option<Doubt>), Error> {
+    let genesis = read_genesis(writer).map_err(|error| lost(writer, pinned, error))?;
+    check_pinned(&genesis, pinned)?;
+    if view.genesis.as_ref().is_some_and(|known| known.id != genesis.id) {
+        return Err(Error::Pinned("the state topic is not the one of before".to_owned()));
+    }
+    let Some(store) = store else { return Ok((genesis, None)) };
+    let state_topic = writer.names.state();
+    let expected = Expected {
+        cluster_id: writer.cluster_id()?,
+        genesis: genesis.id,
+        offsets: Admin::connect(&writer.options)?.offsets(&state_topic, STATE_PARTITION)?,
+    };
+    match store.load(&expected) {
+        Ok(kept) => *view = kept,
+        Err(reason) => return Ok((genesis, Some(reason))),
+    }
+    Ok((genesis, None))
+}
+
+/// Keeps the view of a standby current: reads on for a moment, or until the workspace is ours.
+/// Returns how many records came.
+pub fn follow(
+    writer: &mut Writer,
+    view: &mut View,
+    store: Option<&mut Store>,
+    pinned: &Pinned,
+) -> Result<u64, Error> {
+    let share = writer.lease.as_ref().map(Lease::share);
+    let known = writer.following.take().filter(|_| share == Some(Share::Elsewhere));
+    let reader = match known {
+        Some(reader) => reader,
+        // Where nobody is known to be the owner the brokers may be away: this asks them.
+        None => {
+            begin(writer, view, store, pinned)?;
+            open(writer, &writer.names.state(), view.next_offset)?
+        }
+    };
+    let deadline = Instant::now() + FOLLOW_TIME;
+    let mut read = 0;
+    while Instant::now() < deadline && writer.lease.as_ref().map(Lease::share) == share {
+        match reader.next(FOLLOW_STEP)? {
+            Next::Record { offset, key, value } => {
+                view.apply(&Read { offset, key: key.unwrap_or_default(), value })?;
+                read += 1;
+            }
+            Next::End => {
+                if let Some(genesis) = &view.genesis {
+                    check_host(genesis, view.base_url_host.as_deref(), pinned)?;
+                }
+            }
+            Next::TimedOut => {}
+        }
+    }
+    writer.following = Some(reader);
+    Ok(read)
 }
 
 /// The workspace's genesis: always the first record of the state topic, as `setup` writes it before
@@ -119,6 +211,37 @@ pub fn read_genesis(writer: &Writer) -> Result<Genesis, Error> {
             }
         }
     }
+}
+
+/// An empty state topic beside events is no workspace that was never set up.
+fn lost(writer: &Writer, pinned: &Pinned, error: Error) -> Error {
+    match error {
+        Error::NotSetUp => match first_with_events(writer, pinned.partitions) {
+            Ok(Some(topic)) => Error::StateLost { topic },
+            Ok(None) => Error::NotSetUp,
+            Err(error) => error,
+        },
+        error => error,
+    }
+}
+
+/// The first topic that holds events.
+pub fn first_with_events(writer: &Writer, partitions: i32) -> Result<Option<String>, Error> {
+    let admin = Admin::connect(&writer.options)?;
+    for topic in writer.names.events() {
+        for partition in 0..partitions {
+            let (low, high) = admin.offsets(&topic, partition)?;
+            if low == high {
+                continue;
+            }
+            // What lies there may be markers of aborted transactions only.
+            let reader = Reader::open(&writer.options, &writer.group_id, &topic, partition, low)?;
+            if matches!(reader.next(STEP_TIMEOUT)?, Next::Record { .. }) {
+                return Ok(Some(topic));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// Whether the configuration fits what the workspace was set up with.

@@ -2,17 +2,21 @@
 //!
 //! The topic is compacted and has one partition. [`record`] is the record of one entity,
 //! [`control`] the records about the workspace itself, [`view`] the fold of both in offset order,
-//! [`index`] the part of that fold which the hot path asks. All of it is pure: bytes in, values
-//! out. Layout and compatibility rules: `docs/state-format.md`.
+//! [`index`] the part of that fold which the hot path asks. [`shown`] and [`summary`] are what
+//! operators see of it. All of it is pure: bytes in, values out. Layout and compatibility rules:
+//! `docs/state-format.md`.
 
 pub mod control;
 pub mod index;
 pub mod record;
+pub mod shown;
+pub mod summary;
 pub mod view;
 
 pub use control::Control;
 pub use index::{EntityKey, Index};
 pub use record::StateRecord;
+pub use summary::Summary;
 pub use view::View;
 
 /// The format this release writes. It reads this one only, as there is no older one.

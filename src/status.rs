@@ -21,6 +21,8 @@ pub use board::{Board, Overview};
 
 /// Entries of the change feed.
 const FEED_MAX: usize = 50;
+/// The phase of who waits for its turn.
+const STANDBY: &str = "standby";
 
 /// What a stream does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -87,7 +89,7 @@ pub struct Snapshot {
     pub started_ms: i64,
     pub now_ms: i64,
     pub topic_prefix: String,
-    /// `acquiring`, `ready`, `stopped`, `failed: ` and why, or what it waits for.
+    /// `acquiring`, `ready`, `standby`, `stopped`, `failed: ` and why, or what it waits for.
     pub phase: String,
     /// What an operator can do about a failure.
     pub hint: Option<String>,
@@ -168,6 +170,19 @@ impl Status {
         inner.records_restored = report.read;
         inner.entities = entities as u64;
         inner.batch_no = batch_no;
+    }
+
+    /// Another instance is the owner; this is how far we follow it.
+    pub fn standing_by(&self, entities: usize, batch_no: u64) {
+        self.phase(STANDBY);
+        let mut inner = self.lock();
+        inner.entities = entities as u64;
+        inner.batch_no = batch_no;
+        // The owner reads the lists: how old our own reading is says nothing any more.
+        for stream in inner.streams.values_mut() {
+            let kept = StreamStatus { total: stream.total, ..StreamStatus::default() };
+            *stream = kept;
+        }
     }
 
     /// A batch goes to the writer.
@@ -268,8 +283,17 @@ impl Snapshot {
         self.events_by_entity.get(entity.as_str()).copied().unwrap_or(0)
     }
 
-    /// Why the process was not ready to be relied on; `None`: it was.
+    /// Whether another instance is the owner, and this one is ready to take over.
+    pub fn is_standby(&self) -> bool {
+        self.phase == STANDBY
+    }
+
+    /// Why the process was not ready to be relied on; `None`: it was. A standby is: it does what it
+    /// is there for.
     pub fn not_ready(&self) -> Option<String> {
+        if self.is_standby() {
+            return None;
+        }
         if self.phase != "ready" {
             return Some(self.phase.clone());
         }

@@ -13,6 +13,8 @@
 mod bank;
 #[path = "support/coherence.rs"]
 mod coherence;
+#[path = "support/dump.rs"]
+mod dump;
 #[path = "support/program.rs"]
 mod program;
 #[path = "support/services.rs"]
@@ -32,10 +34,14 @@ mod consumer;
 mod dry_run;
 #[path = "broker/generations.rs"]
 mod generations;
+#[path = "broker/group.rs"]
+mod group;
 #[path = "broker/kill.rs"]
 mod kill;
 #[path = "broker/life.rs"]
 mod life;
+#[path = "broker/rebuild.rs"]
+mod rebuild;
 #[path = "broker/rivals.rs"]
 mod rivals;
 #[path = "broker/secure.rs"]

@@ -81,6 +81,7 @@ fn scenarios() -> BTreeMap<String, Scenario> {
             topic_settings_start topic_settings_later topic_settings_once
             group_start group_later group_once
             host_start host_later host_once
+            owned_start owned_later owned_once
             newer_state_start newer_state_later newer_state_once
             registry_start registry_later registry_once
             schema_start schema_later schema_once;

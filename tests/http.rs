@@ -239,6 +239,26 @@ async fn of_several_workspaces_those_that_are_not_ready_are_named() {
 }
 
 #[tokio::test]
+async fn a_standby_is_ready() {
+    let server = Server::start(None).await;
+    server.make_ready();
+    server.status.standing_by(7, 3);
+    let ready = server.get("/readyz").await;
+    assert_eq!(
+        (ready.status(), ready.text().await.unwrap().as_str()),
+        (StatusCode::OK, "standby\n")
+    );
+    let status = json(server.get("/status.json").await).await;
+    assert_eq!((&status["entities"], &status["batch_no"]), (&7.into(), &3.into()));
+    // The owner reads the lists: an age of ours would only grow.
+    assert!(status["streams"]["accounts"]["fresh_ms"].is_null(), "{status}");
+    // One workspace is owned here, the other elsewhere.
+    server.board.add(Some("second"), "bank.second").phase("ready");
+    assert_eq!(server.get("/readyz").await.text().await.unwrap(), "ready\n");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn without_a_workspace_the_process_is_ready_for_its_first_connector() {
     let server = Server::start(None).await;
     server.board.remove(None);

@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::config::{Resolution, Workspace};
 use crate::failure::{ExitCode, Failure};
 use crate::ingest::Commands;
+use crate::kafka::group::Members as GroupMembers;
 use crate::status::{Board, Status};
 use crate::supervise::{Fatal, Group};
 
@@ -45,6 +46,8 @@ pub struct Options {
     /// What connectors have of their keys that they do not set.
     pub base: Resolution,
     pub file: ConnectorFile,
+    /// The groups that the process belongs to.
+    pub members: GroupMembers,
     pub stop: CancellationToken,
 }
 
@@ -165,8 +168,8 @@ impl Host {
     }
 
     async fn run_member(&self, id: Uuid, member: &Member) -> Result<(), Failure> {
-        let Options { clock, drain, .. } = &self.0.options;
-        let (settings, reading) = parts(&member.planned, clock)?;
+        let Options { clock, drain, members, .. } = &self.0.options;
+        let (settings, reading) = parts(&member.planned, clock, members)?;
         let (status, stop) = (&member.status, &member.stop);
         if member.planned.kept.as_ref().is_some_and(|kept| !kept.set_up) {
             let patience =
@@ -362,9 +365,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// What a workspace is run with.
-pub fn parts(planned: &Planned, clock: &Clock) -> Result<(Settings, Reading), Failure> {
+pub fn parts(
+    planned: &Planned,
+    clock: &Clock,
+    members: &GroupMembers,
+) -> Result<(Settings, Reading), Failure> {
     let config = &planned.workspace.config;
-    let (settings, reading) = (Settings::of(config, clock.clone())?, Reading::of(config)?);
+    let (mut settings, reading) = (Settings::of(config, clock.clone())?, Reading::of(config)?);
+    settings.members = members.clone();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         prefix = settings.names.prefix(),

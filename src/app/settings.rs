@@ -13,6 +13,7 @@ use crate::config::{self, Config, ExternalPaymentsSource, SecurityOptions};
 use crate::domain::Generation;
 use crate::failure::Failure;
 use crate::kafka;
+use crate::kafka::group::Members;
 use crate::poll::tree::{self, Narrowing};
 use crate::publish::Names;
 use crate::recover::Pinned;
@@ -58,6 +59,8 @@ pub struct Settings {
     pub store: Option<PathBuf>,
     /// The broker is the embedded one, which answers no administrative request.
     pub embedded_broker: bool,
+    /// The groups that the process belongs to.
+    pub members: Members,
     pub clock: Clock,
 }
 
@@ -90,6 +93,7 @@ impl Settings {
             include_raw: config.events.include_raw,
             store: Some(config.store.path.clone()),
             embedded_broker: false,
+            members: Members::default(),
             clock,
         })
     }

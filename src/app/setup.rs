@@ -14,7 +14,6 @@ use crate::avro::{Subject, schema_text};
 use crate::entropy;
 use crate::failure::Failure;
 use crate::kafka::producer::{Outgoing, Producers};
-use crate::kafka::reader::{Next, Reader};
 use crate::kafka::topics::{Admin, Difference, compare};
 use crate::kafka::{self};
 use crate::publish::{Error, Writer};
@@ -61,7 +60,8 @@ pub async fn setup(
     Ok(steps)
 }
 
-async fn topics(
+/// Creates the topics that are missing; refuses those that are not as they must be.
+pub(super) async fn topics(
     settings: &Settings,
     patience: &Patience,
     dry_run: bool,
@@ -164,8 +164,12 @@ fn genesis(settings: &Settings, how: How) -> Result<Vec<Step>, Failure> {
         match recover::read_genesis(&writer) {
             Ok(genesis) => {
                 recover::check_pinned(&genesis, &settings.pinned).map_err(writer_failure)?;
-                let on_record = recover::read_view(&writer).map_err(writer_failure)?.base_url_host;
-                let host = recover::check_host(&genesis, on_record.as_deref(), &settings.pinned);
+                let view = recover::read_view(&writer).map_err(writer_failure)?;
+                if view.is_partial() {
+                    return Err(writer_failure(Error::Partial));
+                }
+                let on_record = view.base_url_host.as_deref();
+                let host = recover::check_host(&genesis, on_record, &settings.pinned);
                 let step = match host {
                     Ok(()) => return Ok(Vec::new()),
                     Err(Error::Host { ours, theirs }) if how.new_host => {
@@ -177,7 +181,7 @@ fn genesis(settings: &Settings, how: How) -> Result<Vec<Step>, Failure> {
                     return Ok(vec![step]);
                 }
                 let host = Control::BaseUrlHost(settings.pinned.base_url_host.clone());
-                match write_first(settings, &writer.producers, &host, end) {
+                match write_first(settings, &writer.producers, &[host], end) {
                     Ok(true) => return Ok(vec![step]),
                     Ok(false) => continue,
                     Err(error) if error.is_transient() => {
@@ -190,17 +194,15 @@ fn genesis(settings: &Settings, how: How) -> Result<Vec<Step>, Failure> {
             Err(Error::NotSetUp) => {}
             Err(error) => return Err(writer_failure(error)),
         }
-        if let Some(topic) = first_with_events(settings, &admin)? {
-            let what = format!("the state topic is empty, but {topic} holds events");
-            let hint = "the state was lost: `atlar-ingestor state rebuild` takes it from the events; \
-                        or use another kafka.topicPrefix";
-            return Err(Failure::dependency(what, hint));
+        let found = recover::first_with_events(&writer, settings.pinned.partitions);
+        if let Some(topic) = found.map_err(writer_failure)? {
+            return Err(writer_failure(Error::StateLost { topic }));
         }
         let step = "write genesis".to_owned();
         if how.dry_run {
             return Ok(vec![step]);
         }
-        match write_first(settings, &writer.producers, &new_genesis(settings), end) {
+        match write_first(settings, &writer.producers, &[new_genesis(settings)], end) {
             Ok(true) => return Ok(vec![step]),
             Ok(false) => {}
             // Another setup took the epoch, or the answer was lost: the log tells.
@@ -216,7 +218,7 @@ fn genesis(settings: &Settings, how: How) -> Result<Vec<Step>, Failure> {
     })
 }
 
-fn new_genesis(settings: &Settings) -> Control {
+pub(super) fn new_genesis(settings: &Settings) -> Control {
     Control::Genesis(Genesis {
         id: entropy::identity(),
         created_ms: settings.clock.now_ms(),
@@ -226,23 +228,25 @@ fn new_genesis(settings: &Settings) -> Control {
     })
 }
 
-/// Commits a record of the workspace itself at `end`. `false`: it did not land there, because
-/// somebody else has written since, and was not committed.
-fn write_first(
+/// Commits records of the workspace itself at `end`. `false`: they did not land there, because
+/// somebody else has written since, and were not committed.
+pub(super) fn write_first(
     settings: &Settings,
     producers: &Producers,
-    control: &Control,
+    controls: &[Control],
     end: i64,
 ) -> Result<bool, kafka::Error> {
-    let (key, value) = (control.key(), control.value());
     let deadline = Instant::now() + GENESIS_TIMEOUT;
     let producer = producers.take()?;
     let attempt = || -> Result<bool, kafka::Error> {
         producer.init(deadline)?;
         producer.begin()?;
         let topic = &settings.names.state();
-        let record = Outgoing { topic, partition: 0, key: &key, value: &value, headers: None };
-        producer.send(record, deadline)?;
+        for control in controls {
+            let (key, value) = (control.key(), control.value());
+            let record = Outgoing { topic, partition: 0, key: &key, value: &value, headers: None };
+            producer.send(record, deadline)?;
+        }
         if producer.drain(deadline)?.first() != Some(&end) {
             return Ok(false);
         }
@@ -254,26 +258,8 @@ fn write_first(
     outcome
 }
 
-fn first_with_events(settings: &Settings, admin: &Admin) -> Result<Option<String>, Failure> {
-    for topic in settings.names.events() {
-        for partition in 0..settings.pinned.partitions {
-            let (low, high) = admin.offsets(&topic, partition).map_err(failure)?;
-            if low == high {
-                continue;
-            }
-            // What lies there may be markers of aborted transactions only.
-            let group = &settings.pinned.group_id;
-            let reader = Reader::open(&settings.kafka, group, &topic, partition, low);
-            let found = reader.and_then(|reader| reader.next(GENESIS_TIMEOUT)).map_err(failure)?;
-            if matches!(found, Next::Record { .. }) {
-                return Ok(Some(topic));
-            }
-        }
-    }
-    Ok(None)
-}
-
-fn failure(error: kafka::Error) -> Failure {
+/// What a failed call to Kafka means to an operator.
+pub(super) fn failure(error: kafka::Error) -> Failure {
     let Passing { failure, .. } = kafka_failure(error);
     failure
 }
@@ -289,6 +275,7 @@ pub fn writer_failure(error: Error) -> Failure {
         Error::Moved { .. } | Error::TakenOver => {
             Failure::owned("the workspace is owned by another instance", hint).because(error)
         }
+        Error::StateLost { .. } | Error::Partial => Failure::dependency(error.to_string(), hint),
         Error::PinnedGroup(_) => Failure::owned(error.to_string(), hint),
         error => Failure::dependency("the workspace cannot be acquired", hint).because(error),
     }

@@ -1,7 +1,7 @@
 //! One workspace, from its first listing to its last flush.
 //!
 //! ```text
-//! start:  topics and schemas checked ─► writer thread ─► owner ─► poll tasks
+//! start:  topics and schemas checked ─► group joined ─► writer thread ─► owner ─► poll tasks
 //! stop:   poll tasks end ─► owner lets the commit under way end, drops what it builds ─► store
 //! ```
 
@@ -22,6 +22,7 @@ use crate::ingest::dry_run::{DryRun, Print};
 use crate::ingest::judge::Rules;
 use crate::ingest::owner::{End, Options as OwnerOptions, Owner};
 use crate::ingest::thread::{AcquireError, WriterThread};
+use crate::kafka::group::{self, Lease, Seat};
 use crate::poll::driver::{self, Driver, Outcome, PROBE_SPACING};
 use crate::poll::tree;
 use crate::publish::Writer;
@@ -52,22 +53,67 @@ pub enum Ended {
     Listed,
 }
 
-/// The thread of the writer, or of what stands in for it in a dry run.
+/// The thread of the writer, or of what stands in for it in a dry run, and what says when it is
+/// our turn.
 async fn start_writer(
     settings: &Settings,
     mode: Mode,
-    patience: &Patience,
-) -> Result<WriterThread, Failure> {
+) -> Result<(WriterThread, Option<Seat>), Failure> {
     let (kafka, group_id) = (settings.kafka.clone(), settings.pinned.group_id.clone());
     let names = settings.names.clone();
+    let mut seat = None;
     let writer = match mode {
         Mode::DryRun(print) => WriterThread::start(DryRun::new(kafka, group_id, names, print)),
         Mode::Forever | Mode::Once => {
-            preflight::check_topics(settings, patience).await?;
-            Writer::new(kafka, group_id, names).and_then(WriterThread::start)
+            if matches!(mode, Mode::Once) {
+                refuse_if_owned(settings).await?;
+            }
+            let joined = join(settings)?;
+            Writer::new(kafka, group_id, names).and_then(|writer| match joined {
+                None => WriterThread::start(writer),
+                Some((lease, ours)) => {
+                    seat = Some(ours);
+                    WriterThread::start(writer.leased(lease))
+                }
+            })
         }
     };
-    writer.map_err(|error| Failure::unexpected("cannot start a thread").because(error))
+    match writer {
+        Ok(writer) => Ok((writer, seat)),
+        Err(error) => Err(Failure::unexpected("cannot start a thread").because(error)),
+    }
+}
+
+/// Takes part in sharing out the workspaces. The embedded broker of the demo has but one instance,
+/// which need not wait for a group to form.
+fn join(settings: &Settings) -> Result<Option<(Lease, Seat)>, Failure> {
+    if settings.embedded_broker {
+        return Ok(None);
+    }
+    let (group_id, topic) = (&settings.pinned.group_id, settings.names.state());
+    let joined = settings.members.join(&settings.kafka, group_id, &topic);
+    joined.map(Some).map_err(|error| preflight::kafka_failure(error).failure)
+}
+
+/// Whoever lists once takes the workspace from nobody. A member that was killed counts as alive
+/// until its group gives it up.
+async fn refuse_if_owned(settings: &Settings) -> Result<(), Failure> {
+    let (kafka, group_id) = (settings.kafka.clone(), settings.pinned.group_id.clone());
+    let topic = settings.names.state();
+    let asked = tokio::task::spawn_blocking(move || group::subscriber(&kafka, &group_id, &topic));
+    let answer = asked.await.map_err(|error| {
+        Failure::unexpected("the question for the group's members ended early").because(error)
+    })?;
+    match answer.map_err(|error| preflight::kafka_failure(error).failure)? {
+        Some(owner) => Err(owned(&format!("another instance ({}) owns", owner.host))),
+        None => Ok(()),
+    }
+}
+
+fn owned(who: &str) -> Failure {
+    let hint = "it publishes what is new by itself: wait for that, or stop it first; one that was \
+                killed is given up after some 10 seconds";
+    Failure::owned(format!("{who} the workspace"), hint)
 }
 
 /// Runs a workspace until it is stopped, done, or cannot go on. It takes the `orders` of others
@@ -84,7 +130,9 @@ pub async fn run(
     let forever = matches!(mode, Mode::Forever);
     let patience = Patience { patient: forever, stop: stop.clone(), status: Some(status.clone()) };
     let dry_run = matches!(mode, Mode::DryRun(_));
-    let writer = start_writer(settings, mode, &patience).await?;
+    if !dry_run {
+        preflight::check_topics(settings, &patience).await?;
+    }
     let press = if dry_run {
         preflight::unregistered_press(settings)?
     } else {
@@ -93,10 +141,13 @@ pub async fn run(
     let retry = if forever { atlar::RETRY } else { ONCE_RETRY };
     let observer = Arc::new(StatusObserver(status.clone()));
     let client = reading.client(settings.clock.clone(), observer, retry)?;
+    // Last of all: who cannot work must not hold a workspace that others could.
+    let (writer, seat) = start_writer(settings, mode).await?;
 
     let narrowing = Arc::new(reading.narrowing.clone());
     let (owner, handle) = Owner::new(OwnerOptions {
         writer,
+        seat,
         rules: Rules {
             press: Arc::new(press),
             include_raw: settings.include_raw,
@@ -290,6 +341,7 @@ fn end_failure(end: End) -> Failure {
                         kafka.topicPrefix";
             Failure::dependency(end.to_string(), hint)
         }
+        End::Owned => owned("another instance owns"),
         End::Gone(gone) => Failure::unexpected("the writer stopped").because(gone),
     }
 }

@@ -28,6 +28,7 @@ use crate::config::{LogFormat, LogLevel, LogOptions};
 use crate::failure::Failure;
 use crate::kafka::embedded::EmbeddedBroker;
 use crate::kafka::follower::Begin;
+use crate::kafka::group::Members;
 use crate::kafka::{self};
 use crate::poll::tree::{self, Narrowing};
 use crate::publish::Names;
@@ -224,6 +225,7 @@ fn settings(
         include_raw: true,
         store: Some(folder.to_owned()),
         embedded_broker: true,
+        members: Members::default(),
         clock,
     }
 }

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::{Deployment, Needs, SecretSource};
 use crate::failure::{ExitCode, Failure};
 use crate::http::{self, connectors::Connectors};
+use crate::kafka::group::Members;
 use crate::secret::Secret;
 use crate::status::{Board, Status};
 use crate::supervise::{Fatal, Group, Signal, Signals};
@@ -76,6 +77,7 @@ pub async fn execute(args: Args, context: &Context) -> Result<(), Failure> {
         await_install: args.await_install,
         file: ConnectorFile::new(&deployment.top.connector_file),
         base: deployment.resolution,
+        members: Members::default(),
         stop: stop.clone(),
     });
     let http = &deployment.top.http;
@@ -100,12 +102,13 @@ async fn once(
     stop: &CancellationToken,
 ) -> Result<Ended, Failure> {
     let several = planned.len() > 1;
+    let members = Members::default();
     let run = async |planned: &Planned| {
         let mode = match args.dry_run {
             true => Mode::DryRun(Box::new(super::render::batch_printer(context.output))),
             false => Mode::Once,
         };
-        let (settings, reading) = host::parts(planned, &Clock::system())?;
+        let (settings, reading) = host::parts(planned, &Clock::system(), &members)?;
         let status = Status::new(settings.clock.clone(), planned.prefix());
         let (_commands, orders) = Commands::new();
         let drain = args.drain_timeout;

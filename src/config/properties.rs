@@ -8,7 +8,8 @@ pub(crate) struct Refusal {
     pub advice: String,
 }
 
-/// The commit protocol is proven for one value of each of these.
+/// The commit protocol is proven for one value of each of these. `session.timeout.ms` is not among
+/// them: it decides only how soon the group notices a crash.
 const PROTOCOL: &[&str] = &[
     "acks",
     "allow.auto.create.topics",
@@ -39,7 +40,6 @@ const PROTOCOL: &[&str] = &[
     "request.required.acks",
     "request.timeout.ms",
     "retries",
-    "session.timeout.ms",
     "socket.timeout.ms",
     "transaction.timeout.ms",
     "transactional.id",
@@ -115,6 +115,7 @@ mod tests {
         check("bootstrap.servers", true);
         check("linger.ms", false);
         check("client.id", false);
+        check("session.timeout.ms", false);
         let advice = refusal("group.id").map(|refusal| refusal.advice);
         assert_eq!(advice.as_deref(), Some("use `kafka.groupId`"));
     }

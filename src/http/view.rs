@@ -58,16 +58,18 @@ pub(super) enum Phase {
     Starting,
     Acquiring,
     Ready,
+    Standby,
     Waiting,
     Stopped,
     Failed,
 }
 
 impl Phase {
-    pub(super) const ALL: [Phase; 6] = [
+    pub(super) const ALL: [Phase; 7] = [
         Phase::Starting,
         Phase::Acquiring,
         Phase::Ready,
+        Phase::Standby,
         Phase::Waiting,
         Phase::Stopped,
         Phase::Failed,
@@ -87,6 +89,7 @@ impl Phase {
             Phase::Starting => "starting",
             Phase::Acquiring => "acquiring",
             Phase::Ready => "ready",
+            Phase::Standby => "standby",
             Phase::Waiting => "waiting",
             Phase::Stopped => "stopped",
             Phase::Failed => "failed",
@@ -142,12 +145,20 @@ impl Summary {
             [only] => return only.summary.clone(),
             // The first one of the worst level.
             [first, others @ ..] => others.iter().fold(first, |worst, of| {
-                if of.summary.level > worst.summary.level { of } else { worst }
+                let rank = |of: &WorkspaceView| (of.summary.level, !of.status.is_standby());
+                if rank(of) > rank(worst) { of } else { worst }
             }),
         };
         let Summary { level, word, sentence, .. } = worst.summary.clone();
         let not_good = workspaces.iter().filter(|of| of.summary.level != Level::Green).count();
+        let standby = workspaces.iter().filter(|of| of.status.is_standby()).count();
         let sentence = match not_good {
+            0 if standby == workspaces.len() => {
+                format!("Another instance owns each of the {standby} workspaces")
+            }
+            0 if standby > 0 => {
+                format!("{} workspaces are fresh, {standby} on standby", workspaces.len() - standby)
+            }
             0 => format!("All {} workspaces are fresh", workspaces.len()),
             1 => format!("{}: {sentence}", worst.status.topic_prefix),
             _ => format!("{}: {sentence}; {} more", worst.status.topic_prefix, not_good - 1),
@@ -163,6 +174,11 @@ impl Summary {
                 (Level::Amber, "Starting", sentence.to_owned())
             }
             Phase::Ready => of_streams(status),
+            Phase::Standby => {
+                let sentence =
+                    "Another instance owns the workspace; this one is ready to take over";
+                (Level::Green, "Standby", sentence.to_owned())
+            }
             Phase::Waiting => {
                 let reason = status.phase.strip_prefix("waiting: ").unwrap_or(&status.phase);
                 (Level::Red, "Waiting", format!("Nothing is published: {reason}"))
@@ -271,6 +287,9 @@ mod tests {
         let waiting = "Nothing is published: no broker";
         check("waiting: no broker", slice::from_ref(&fresh), Level::Red, waiting, false);
 
+        let owned = "Another instance owns the workspace; this one is ready to take over";
+        check("standby", &[], Level::Green, owned, true);
+
         check("ready", &[], Level::Amber, "No stream has begun", true);
         check("ready", slice::from_ref(&fresh), Level::Green, "The stream is fresh", true);
         let all = [fresh.clone(), stream(Listing, true), off.clone()];
@@ -318,6 +337,11 @@ mod tests {
         assert_eq!((two.level, two.word), (Level::Red, "Failed"));
         assert_eq!(two.sentence, "bank.w2: Nothing is read or published: no topics; 1 more");
         assert_eq!(over(&["ready"]).sentence, "The stream is fresh");
+        let shared = over(&["standby", "ready", "ready"]);
+        assert_eq!((shared.word, shared.ready), ("Good", true));
+        assert_eq!(shared.sentence, "2 workspaces are fresh, 1 on standby");
+        let others = over(&["standby", "standby"]);
+        assert_eq!(others.sentence, "Another instance owns each of the 2 workspaces");
         let none = over(&[]);
         assert_eq!((none.level, none.ready), (Level::Amber, true));
     }

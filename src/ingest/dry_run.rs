@@ -74,8 +74,16 @@ impl Committer for DryRun {
         // by what was only printed.
         let read = if self.folded { 0 } else { self.fold(view)? };
         self.folded = true;
+        if view.is_partial() {
+            return Err(Error::Partial.into());
+        }
         self.next_offset = view.next_offset;
         Ok(Report { session: session.id, read, doubt: None })
+    }
+
+    fn follow(&mut self, _: &mut View, _: Option<&mut Store>, _: &Pinned) -> Result<u64, Error> {
+        // It owns nothing, so it never waits for its turn.
+        Ok(0)
     }
 
     fn commit(&mut self, batch: Batch) -> Result<Vec<Read>, Error> {

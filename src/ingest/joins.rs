@@ -9,7 +9,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::change::fingerprint::JoinOutcome;
-use crate::domain::{Entity, ExternalAccount, Generation};
+use crate::domain::{Account, Entity, ExternalAccount, Generation};
 use crate::json::Json;
 use crate::map;
 use crate::state::control::{self, ListStatus};
@@ -152,7 +152,17 @@ impl Joins {
 
     /// Learns the identifiers of an own account.
     pub fn learn_account(&mut self, id: &str, account: &Json<'_>, generation: Generation) {
-        for identifier in map::own_identifiers(account, generation) {
+        self.learn_identifiers(id, map::own_identifiers(account, generation));
+    }
+
+    /// Learns the identifiers of an own account as it was published.
+    pub fn learn_published_account(&mut self, account: &Account) {
+        let identifiers = map::published_identifiers(account);
+        self.learn_identifiers(&account.id, identifiers);
+    }
+
+    fn learn_identifiers(&mut self, id: &str, identifiers: Vec<String>) {
+        for identifier in identifiers {
             let hash = self.identifier_hash(&identifier);
             if self.own_identifiers.entry(hash).or_default().insert(id.to_owned()) {
                 self.own_epoch = self.own_epoch.wrapping_add(pair_hash(&hash, id));

@@ -1,7 +1,9 @@
-//! The owner's life: acquire, judge what comes in, commit, read back, and acquire again.
+//! The owner's life: stand by until it is its turn, acquire, judge what comes in, commit, read
+//! back, and acquire again.
 
 mod messages;
 mod session;
+mod standby;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use super::{Dropped, Ids, Known, Message, Moved, Published, QUEUED_PAGES_MAX, Se
 use crate::clock::Clock;
 use crate::entropy;
 use crate::ingest::thread::{AcquireError, From, Gone, WriterThread};
+use crate::kafka::group::Seat;
 use crate::poll::tree::Stream;
 use crate::publish::Error;
 use crate::recover::Pinned;
@@ -23,6 +26,7 @@ use crate::state::control::Session;
 use crate::state::{Control, View};
 use crate::status::{Status, chain};
 use crate::store::WriteBehind;
+use standby::Turn;
 
 /// Between two attempts to acquire the workspace. Two deployments on one workspace by mistake fence
 /// each other: the pauses keep that from becoming a fight.
@@ -41,7 +45,7 @@ const CALM_AFTER: Duration = Duration::from_secs(60);
 /// What the owner does at this moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
-    /// Acquiring the workspace; nothing may be polled for it.
+    /// Acquiring the workspace, or standing by; nothing may be polled for it.
     Acquiring,
     /// The workspace is ours. `session_no` rises with each acquisition of this process.
     Ready { session_no: u64, known: Known },
@@ -58,6 +62,9 @@ pub enum End {
     Refused(#[from] Refusal),
     #[error(transparent)]
     Gone(#[from] Gone),
+    /// Somebody waits for the end, and it is not our turn.
+    #[error("another instance owns the workspace")]
+    Owned,
     /// What lies where the state says is not the entity's last event.
     #[error("{topic} does not hold the event that the state names")]
     OtherHistory { topic: String },
@@ -66,6 +73,8 @@ pub enum End {
 /// What an owner is made of.
 pub struct Options {
     pub writer: WriterThread,
+    /// What the group says; without a group it is always our turn.
+    pub seat: Option<Seat>,
     pub rules: Rules,
     pub orders: Orders,
     pub pinned: Pinned,
@@ -170,6 +179,8 @@ enum SessionEnd {
     Lost(Box<View>, Error),
     /// Something was ordered that all that was diffed before must give way to: acquire again.
     Ordered(Box<View>),
+    /// The group gives the workspace to another instance.
+    Revoked(Box<View>),
 }
 
 /// What came of a message.
@@ -206,21 +217,20 @@ impl Owner {
         let outcome = self.sessions(&stop).await;
         self.phase.send_replace(Phase::Ended);
         self.options.status.phase("stopped");
-        match outcome {
-            Ok(Some(mut view)) => {
-                if let Some(store) = self.store.take() {
-                    // Writing and flushing blocks for as long as the disk takes.
-                    let finished =
-                        tokio::task::spawn_blocking(move || store.finish(&mut view)).await;
-                    if finished.is_err() {
-                        tracing::warn!("the local store was not flushed");
-                    }
-                }
-                Ok(())
-            }
-            Ok(None) => Ok(()),
-            Err(end) => Err(end),
+        let Owner { options, store, .. } = self;
+        // First of all: as long as we belong to the group nobody else takes over.
+        let left = tokio::task::spawn_blocking(move || drop(options.writer)).await;
+        if left.is_err() {
+            tracing::warn!("the writer's thread did not end in order");
         }
+        if let (Some(mut view), Some(store)) = (outcome?, store) {
+            // Writing and flushing blocks for as long as the disk takes.
+            let finished = tokio::task::spawn_blocking(move || store.finish(&mut view)).await;
+            if finished.is_err() {
+                tracing::warn!("the local store was not flushed");
+            }
+        }
+        Ok(())
     }
 
     async fn sessions(&mut self, stop: &CancellationToken) -> Result<Option<Box<View>>, End> {
@@ -228,12 +238,14 @@ impl Owner {
         let mut failures = 0;
         loop {
             self.phase.send_replace(Phase::Acquiring);
+            match self.turn(&mut view, stop).await? {
+                Turn::Now => {}
+                // Somebody else was the owner since: what failed before is over.
+                Turn::AfterStandby => failures = 0,
+                Turn::Stopped => return Ok(view),
+            }
             self.options.status.phase("acquiring");
-            let from = match (view.take(), self.options.store.clone()) {
-                (Some(view), _) => From::Memory(view),
-                (None, Some(folder)) => From::Folder(folder),
-                (None, None) => From::Topic,
-            };
+            let from = self.start_from(view.take());
             let session = self.new_session();
             let acquiring = self.options.writer.acquire(from, self.options.pinned.clone(), session);
             let acquired = tokio::select! {
@@ -247,6 +259,11 @@ impl Owner {
                         SessionEnd::Stopped(view) => return Ok(Some(view)),
                         SessionEnd::Ordered(kept) => {
                             view = Some(kept);
+                            continue;
+                        }
+                        SessionEnd::Revoked(kept) => {
+                            view = Some(kept);
+                            failures = 0;
                             continue;
                         }
                         SessionEnd::Lost(kept, error) => {
@@ -281,9 +298,20 @@ impl Owner {
                 let hint = error.hint();
                 tracing::warn!(delay_ms, hint, "workspace not acquired, trying again: {waits_for}");
             }
+            if let Some(seat) = &self.options.seat {
+                seat.release();
+            }
             if retry::sleep(delay, stop).await.is_err() {
                 return Ok(None);
             }
+        }
+    }
+
+    fn start_from(&self, view: Option<Box<View>>) -> From {
+        match (view, self.options.store.clone()) {
+            (Some(view), _) => From::Memory(view),
+            (None, Some(folder)) => From::Folder(folder),
+            (None, None) => From::Topic,
         }
     }
 

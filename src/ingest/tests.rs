@@ -7,6 +7,7 @@
 pub(crate) mod bench;
 mod generations;
 mod letters;
+mod standby;
 
 use std::time::{Duration, Instant};
 

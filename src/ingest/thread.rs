@@ -23,6 +23,14 @@ pub trait Committer: Send {
         session: &Session,
     ) -> Result<Report, AcquireError>;
 
+    /// See [`crate::recover::follow`].
+    fn follow(
+        &mut self,
+        view: &mut View,
+        store: Option<&mut Store>,
+        pinned: &Pinned,
+    ) -> Result<u64, Error>;
+
     /// See [`Writer::commit`].
     fn commit(&mut self, batch: Batch) -> Result<Vec<Read>, Error>;
 
@@ -41,6 +49,15 @@ impl Committer for Writer {
         Ok(recover::acquire(self, view, store, pinned, session)?)
     }
 
+    fn follow(
+        &mut self,
+        view: &mut View,
+        store: Option<&mut Store>,
+        pinned: &Pinned,
+    ) -> Result<u64, Error> {
+        recover::follow(self, view, store, pinned)
+    }
+
     fn commit(&mut self, batch: Batch) -> Result<Vec<Read>, Error> {
         Writer::commit(self, batch)
     }
@@ -55,6 +72,15 @@ pub struct Acquired {
     pub view: View,
     pub report: Report,
     /// The local store, where it was opened by this acquisition.
+    pub store: Option<WriteBehind>,
+}
+
+/// What a standby has, after it has read on for a moment.
+pub struct Followed {
+    pub view: Box<View>,
+    /// Records read from the state topic.
+    pub read: u64,
+    /// As with [`Acquired`].
     pub store: Option<WriteBehind>,
 }
 
@@ -106,6 +132,11 @@ enum Call {
         session: Session,
         reply: oneshot::Sender<Result<Acquired, NotAcquired>>,
     },
+    Follow {
+        from: From,
+        pinned: Pinned,
+        reply: oneshot::Sender<Result<Followed, NotAcquired>>,
+    },
     Commit {
         batch: Box<Batch>,
         reply: oneshot::Sender<Result<Vec<Read>, Error>>,
@@ -136,6 +167,9 @@ impl WriterThread {
                     Call::Acquire { from, pinned, session, reply } => {
                         let _ = reply.send(acquire(&mut writer, from, &pinned, &session));
                     }
+                    Call::Follow { from, pinned, reply } => {
+                        let _ = reply.send(follow(&mut writer, from, &pinned));
+                    }
                     Call::Commit { batch, reply } => {
                         let _ = reply.send(writer.commit(*batch));
                     }
@@ -157,6 +191,17 @@ impl WriterThread {
     ) -> Result<Result<Acquired, NotAcquired>, Gone> {
         let (reply, answer) = oneshot::channel();
         self.call(Call::Acquire { from, pinned, session, reply }).await?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    /// Reads on as a standby: see [`crate::recover::follow`].
+    pub async fn follow(
+        &self,
+        from: From,
+        pinned: Pinned,
+    ) -> Result<Result<Followed, NotAcquired>, Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.call(Call::Follow { from, pinned, reply }).await?;
         answer.await.map_err(|_| Gone)
     }
 
@@ -208,6 +253,33 @@ fn acquire(
                 writer.acquire(&mut view, Some(&mut store), pinned, session).map_err(failed)?;
             let store = store.write_behind().map_err(|error| failed(error.into()))?;
             Ok(Acquired { view, report, store: Some(store) })
+        }
+    }
+}
+
+fn follow(
+    writer: &mut impl Committer,
+    from: From,
+    pinned: &Pinned,
+) -> Result<Followed, NotAcquired> {
+    let failed = |error: AcquireError| NotAcquired { error, view: None };
+    let mut view = Box::new(View::default());
+    match from {
+        From::Memory(mut view) => match writer.follow(&mut view, None, pinned) {
+            Ok(read) => Ok(Followed { view, read, store: None }),
+            Err(error) => Err(NotAcquired { error: error.into(), view: Some(view) }),
+        },
+        From::Topic => {
+            let read = writer.follow(&mut view, None, pinned);
+            let read = read.map_err(|error| failed(error.into()))?;
+            Ok(Followed { view, read, store: None })
+        }
+        From::Folder(path) => {
+            let mut store = Store::open(&path).map_err(|error| failed(error.into()))?;
+            let read = writer.follow(&mut view, Some(&mut store), pinned);
+            let read = read.map_err(|error| failed(error.into()))?;
+            let store = store.write_behind().map_err(|error| failed(error.into()))?;
+            Ok(Followed { view, read, store: Some(store) })
         }
     }
 }

@@ -42,6 +42,27 @@ impl Reader {
         partition: i32,
         offset: i64,
     ) -> Result<Reader, Error> {
+        Reader::with_wait(options, group_id, (topic, partition, offset), "50")
+    }
+
+    /// The same for a reader that jumps about: a fetch that waits for more at one place would keep
+    /// the next place waiting.
+    pub fn restless(
+        options: &Options,
+        group_id: &str,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> Result<Reader, Error> {
+        Reader::with_wait(options, group_id, (topic, partition, offset), "1")
+    }
+
+    fn with_wait(
+        options: &Options,
+        group_id: &str,
+        (topic, partition, offset): (&str, i32, i64),
+        fetch_wait_max_ms: &str,
+    ) -> Result<Reader, Error> {
         let attempt = format!("reading {topic}");
         let consumer: BaseConsumer<QuietContext> = options
             .client()
@@ -57,7 +78,7 @@ impl Reader {
             .set("queued.max.messages.kbytes", "16384")
             // The default of 1000 stalls a restore whenever the local queue was full once.
             .set("fetch.queue.backoff.ms", "10")
-            .set("fetch.wait.max.ms", "50")
+            .set("fetch.wait.max.ms", fetch_wait_max_ms)
             .create_with_context(QuietContext)
             .map_err(|source| Error::of(&attempt, source))?;
         let mut reader =

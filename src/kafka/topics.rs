@@ -13,6 +13,7 @@ use rdkafka::metadata::MetadataPartition;
 
 use tokio_util::sync::CancellationToken;
 
+use super::reader::missing_topic;
 use super::{Error, Options, QuietContext};
 use crate::retry;
 
@@ -226,9 +227,19 @@ impl Admin {
 
     /// First and next offset of a partition, as a reader of committed data sees them.
     pub fn offsets(&self, topic: &str, partition: i32) -> Result<(i64, i64), Error> {
-        self.inner()
-            .fetch_watermarks(topic, partition, Options::ANSWER_TIMEOUT)
-            .map_err(|source| Error::of(&format!("asking for the offsets of {topic}"), source))
+        self.inner().fetch_watermarks(topic, partition, Options::ANSWER_TIMEOUT).map_err(|source| {
+            missing_topic(topic, &format!("asking for the offsets of {topic}"), source)
+        })
+    }
+
+    /// Live members of a consumer group.
+    pub fn group_members(&self, group_id: &str) -> Result<usize, Error> {
+        let groups = self
+            .inner()
+            .fetch_group_list(Some(group_id), Options::ANSWER_TIMEOUT)
+            .map_err(|source| Error::of(&format!("asking for the group {group_id}"), source))?;
+        let found = groups.groups().iter().filter(|group| group.name() == group_id);
+        Ok(found.map(|group| group.members().len()).sum())
     }
 
     /// The wanted topics as they are.

@@ -5,7 +5,7 @@
 //! `IBAN:DE89370400440532013000`, or `<type>:<market>:<number>` for numbers that mean something in
 //! one country only. Upper case, no spaces; types that v2 renamed have their v2 name.
 
-use crate::domain::Generation;
+use crate::domain::{Account, Generation};
 use crate::json::Json;
 
 use super::{party, payment};
@@ -31,6 +31,16 @@ pub fn own_identifiers(account: &Json<'_>, _generation: Generation) -> Vec<Strin
     sorted(items.iter().filter_map(|item| structured(item, market)).collect())
 }
 
+/// [`own_identifiers`] of an account as it was published.
+pub fn published_identifiers(account: &Account) -> Vec<String> {
+    let market = account.market.as_deref();
+    let normal = account.identifiers.iter().filter_map(|identifier| {
+        let market = identifier.market.as_deref().or(market);
+        normal_form(identifier.kind.as_deref(), market, identifier.number.as_deref()?)
+    });
+    sorted(normal.collect())
+}
+
 /// The normal forms of the other side of a payment, sorted, each once. The raw identifier, which
 /// has no type, is tried as an IBAN and, where a market is known, as a national number.
 pub fn counterparty_identifiers(payment: &Json<'_>, generation: Generation) -> Vec<String> {
@@ -50,15 +60,20 @@ pub fn counterparty_identifiers(payment: &Json<'_>, generation: Generation) -> V
 }
 
 fn structured(identifier: &Json<'_>, market: Option<&str>) -> Option<String> {
-    let number = normal(identifier.get("number").text()?)?;
-    let kind = match identifier.get("type").text() {
+    let market = identifier.get("market").text().or(market);
+    normal_form(identifier.get("type").text(), market, identifier.get("number").text()?)
+}
+
+fn normal_form(kind: Option<&str>, market: Option<&str>, number: &str) -> Option<String> {
+    let number = normal(number)?;
+    let kind = match kind {
         Some("IBAN") => return Some(format!("IBAN:{number}")),
         Some("BBAN" | "ACCOUNT_NUMBER" | "NUMBER") | None => "NUMBER",
         Some("SE_BG") => "SE_BANKGIRO",
         Some("SE_PG") => "SE_PLUSGIRO",
         Some(other) => other,
     };
-    let market = normal(identifier.get("market").text().or(market)?)?;
+    let market = normal(market?)?;
     Some(format!("{kind}:{market}:{number}"))
 }
 

@@ -74,7 +74,7 @@ fn read(
                 reader.turn_to(topic, partition, *first)?;
                 reader
             }
-            None => kept.insert(Reader::open(options, group_id, topic, partition, *first)?),
+            None => kept.insert(Reader::restless(options, group_id, topic, partition, *first)?),
         };
         let mut next = *first;
         let mut last: Option<(i64, PastEvent)> = None;

@@ -12,6 +12,7 @@ use super::batch::{Batch, Write};
 use super::past::History;
 use super::topics::Names;
 use crate::crash::{self, Point};
+use crate::kafka::group::Lease;
 use crate::kafka::producer::{Outgoing, Producer, Producers, TRANSACTION_TIMEOUT_MS};
 use crate::kafka::reader::{Next, Reader};
 use crate::kafka::topics::Admin;
@@ -50,6 +51,12 @@ pub enum Error {
     TakenOver,
     #[error("the state topic is empty: this workspace has never been set up")]
     NotSetUp,
+    /// No state beside events: it was lost, and everything would be published again.
+    #[error("the state topic is empty, but {topic} holds events")]
+    StateLost { topic: String },
+    /// A rebuild broke off.
+    #[error("the state was lost, and only a part of it has been taken from the events yet")]
+    Partial,
     /// What genesis pins differs from the configuration.
     #[error("{0}")]
     Pinned(String),
@@ -78,6 +85,11 @@ impl Error {
             }
             Error::NotReadBack { .. } => "nothing was lost; it is diffed and published again",
             Error::NotSetUp => "run `atlar-ingestor setup` once",
+            Error::StateLost { .. } => {
+                "the state was lost: `atlar-ingestor state rebuild` takes it from the events; or \
+                 use another kafka.topicPrefix"
+            }
+            Error::Partial => "run `atlar-ingestor state rebuild` again: it goes on to the end",
             Error::Host { .. } => {
                 "another company needs another kafka.topicPrefix; the same one at a new address \
                  needs `atlar-ingestor setup --base-url URL` once"
@@ -98,6 +110,8 @@ impl Error {
             Error::Moved { .. } | Error::NotReadBack { .. } | Error::TakenOver => true,
             Error::State(_)
             | Error::NotSetUp
+            | Error::StateLost { .. }
+            | Error::Partial
             | Error::Pinned(_)
             | Error::PinnedGroup(_)
             | Error::Host { .. }
@@ -116,6 +130,10 @@ pub struct Writer {
     pub(crate) history: History,
     /// Set while the workspace is ours.
     pub(crate) hold: Option<Hold>,
+    /// What the group says; none for commands that take a workspace whoever has it.
+    pub(crate) lease: Option<Lease>,
+    /// What a standby reads on.
+    pub(crate) following: Option<Reader>,
 }
 
 /// The workspace is ours, as far as we know.
@@ -130,7 +148,28 @@ impl Writer {
     pub fn new(options: Options, group_id: String, names: Names) -> std::io::Result<Writer> {
         let (id, topic) = (names.transactional_id(), names.state());
         let producers = Producers::start(options.clone(), id, topic)?;
-        Ok(Writer { options, group_id, names, producers, history: History::default(), hold: None })
+        Ok(Writer {
+            options,
+            group_id,
+            names,
+            producers,
+            history: History::default(),
+            hold: None,
+            lease: None,
+            following: None,
+        })
+    }
+
+    /// One that acquires and commits only while the group gives it the workspace.
+    pub fn leased(mut self, lease: Lease) -> Writer {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// Asks the group whether the workspace is still ours. Who is not the owner any more must not
+    /// push out who is; it could not publish anything stale in either case.
+    pub(crate) fn prove(&self, offset: i64) -> Result<(), Error> {
+        self.lease.as_ref().map_or(Ok(()), |lease| Ok(lease.check(offset)?))
     }
 
     /// Identity of the cluster, as its brokers give it.
@@ -143,6 +182,9 @@ impl Writer {
     /// not ours any more, and the log alone knows what became of the batch.
     pub fn commit(&mut self, mut batch: Batch) -> Result<Vec<Read>, Error> {
         let Some(mut hold) = self.hold.take() else { return Err(Error::TakenOver) };
+        if self.lease.as_ref().is_some_and(Lease::is_stale) {
+            self.prove(hold.tail + 1)?;
+        }
         let producer = self.producers.take()?;
         let outcome = self.transact(&producer, &hold, &mut batch);
         // Also after an error: the next producer's epoch aborts what this one left.

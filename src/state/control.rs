@@ -117,6 +117,16 @@ pub struct Resync {
     pub ordered_ms: i64,
 }
 
+/// The workspace's state was lost, and is being taken from its events, or was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rebuild {
+    pub started_ms: i64,
+    /// None: not all of it is there, so nobody may publish from it.
+    pub finished_ms: Option<i64>,
+    /// Entities taken from the events.
+    pub entities: u64,
+}
+
 /// A reference list that joins need was completed once, or is not offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -172,6 +182,8 @@ pub enum Control {
     /// Host of the API's base URL, where it is another than genesis says.
     BaseUrlHost(String),
     Resync(Resync),
+    /// Written with genesis, and again in the last batch of a rebuild.
+    Rebuild(Rebuild),
     /// None: the stream is held no more.
     Hold {
         stream: String,
@@ -194,6 +206,27 @@ const DEAD_LETTER: &str = "\0D/";
 const BASE_URL_HOST: &str = "\0B";
 const RESYNC: &str = "\0R";
 const HOLD: &str = "\0H/";
+const REBUILD: &str = "\0W";
+
+/// Every kind by the name that operators see, and its key or the beginning of its keys.
+pub const NAMES: &[(&str, &str)] = &[
+    ("genesis", GENESIS),
+    ("session", SESSION),
+    ("manifest", MANIFEST),
+    ("organization", ORGANIZATION),
+    ("cycle", CYCLE),
+    ("third-party", THIRD_PARTY),
+    ("own-identifier", OWN_IDENTIFIER),
+    ("external-account", EXTERNAL_ACCOUNT),
+    ("list", JOIN_LIST),
+    ("generation", GENERATION),
+    ("source", SOURCE),
+    ("dead-letter", DEAD_LETTER),
+    ("host", BASE_URL_HOST),
+    ("resync", RESYNC),
+    ("hold", HOLD),
+    ("rebuild", REBUILD),
+];
 
 /// Whether a key of the state topic is that of a control record.
 pub fn is_control(key: &[u8]) -> bool {
@@ -221,6 +254,7 @@ impl Control {
             Control::DeadLetter { stream, id, .. } => format!("{DEAD_LETTER}{stream}\0{id}"),
             Control::BaseUrlHost(_) => BASE_URL_HOST.to_owned(),
             Control::Resync(_) => RESYNC.to_owned(),
+            Control::Rebuild(_) => REBUILD.to_owned(),
             Control::Hold { stream, .. } => format!("{HOLD}{stream}"),
         };
         key.into_bytes()
@@ -242,6 +276,7 @@ impl Control {
             Control::DeadLetter { letter, .. } => serde_json::to_vec(letter),
             Control::BaseUrlHost(host) => serde_json::to_vec(host),
             Control::Resync(resync) => serde_json::to_vec(resync),
+            Control::Rebuild(rebuild) => serde_json::to_vec(rebuild),
             Control::Hold { hold, .. } => serde_json::to_vec(hold),
         };
         let mut value = vec![FORMAT];
@@ -301,6 +336,8 @@ impl Control {
             serde_json::from_slice(json).map(Control::BaseUrlHost)
         } else if key == RESYNC {
             serde_json::from_slice(json).map(Control::Resync)
+        } else if key == REBUILD {
+            serde_json::from_slice(json).map(Control::Rebuild)
         } else {
             return Ok(None);
         };
@@ -372,6 +409,7 @@ mod tests {
             Control::DeadLetter { stream: "s".into(), id: "#00".into(), letter: None },
             Control::BaseUrlHost("api.example".into()),
             Control::Resync(Resync { number: 3, ordered_ms: 4 }),
+            Control::Rebuild(Rebuild { started_ms: 1, finished_ms: None, entities: 0 }),
             Control::Hold {
                 stream: "accounts".into(),
                 hold: Some(Hold { generation: 2, live: 10, missing: 3 }),

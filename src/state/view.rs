@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Error;
 use super::control::{
-    self, Control, Cycle, ExternalAccount, Genesis, Hold, Letter, ListStatus, Manifest, Resync,
-    Session,
+    self, Control, Cycle, ExternalAccount, Genesis, Hold, Letter, ListStatus, Manifest, Rebuild,
+    Resync, Session,
 };
 use super::index::{EntityKey, Index};
 use super::record::StateRecord;
@@ -44,6 +44,7 @@ pub struct View {
     pub letters: HashMap<String, BTreeMap<String, Letter>>,
     pub base_url_host: Option<String>,
     pub resync: Option<Resync>,
+    pub rebuild: Option<Rebuild>,
     /// Moves to another generation that wait for an operator, by stream.
     pub holds: BTreeMap<String, Hold>,
     /// Offset of the next record to apply.
@@ -122,6 +123,7 @@ impl View {
             }
             Some(Control::BaseUrlHost(host)) => self.base_url_host = Some(host),
             Some(Control::Resync(resync)) => self.resync = Some(resync),
+            Some(Control::Rebuild(rebuild)) => self.rebuild = Some(rebuild),
             Some(Control::Hold { stream, hold: Some(hold) }) => {
                 self.holds.insert(stream, hold);
             }
@@ -149,6 +151,11 @@ impl View {
         let keys = std::mem::take(&mut self.dirty_controls);
         let found = keys.into_iter().filter_map(|key| self.controls.get_key_value(&key));
         found.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// Whether the state was lost and has not been taken from the events to the end.
+    pub fn is_partial(&self) -> bool {
+        self.rebuild.as_ref().is_some_and(|rebuild| rebuild.finished_ms.is_none())
     }
 
     /// Number of the last committed batch; 0 before the first.

@@ -60,6 +60,11 @@ impl Board {
 }
 
 impl Overview {
+    /// Whether other instances own all that this one could run.
+    pub fn is_standby(&self) -> bool {
+        !self.workspaces.is_empty() && self.workspaces.iter().all(|(_, of)| of.is_standby())
+    }
+
     /// The workspaces that are not ready to be relied on, by topic prefix, and why. A process that
     /// waits for its first connector is ready to take it.
     pub fn not_ready(&self) -> Vec<(&Snapshot, String)> {

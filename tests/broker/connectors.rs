@@ -11,7 +11,7 @@ use super::bank::{ACCESS_KEY, Bank, SECRET};
 use super::program::{self, Done, Running};
 use super::services;
 use super::topics::{self, Event, Feed, Isolation};
-use super::workspace::{BINARY, PARTITIONS, Workspace};
+use super::workspace::{BINARY, PARTITIONS, SESSION_MS, Workspace};
 
 const BASE: &str = "/api/payments/v3/connectors";
 
@@ -23,6 +23,8 @@ async fn bare(test: &str) -> Workspace {
             "bootstrapServers": services::bootstrap(),
             "topicPrefix": workspace.names.prefix(),
             "partitions": PARTITIONS,
+            "groupId": workspace.names.prefix(),
+            "properties": { "session.timeout.ms": SESSION_MS },
         },
         "registry": { "url": services::registry() },
         "http": { "listen": "127.0.0.1:0" },

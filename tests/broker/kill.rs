@@ -20,6 +20,9 @@ async fn killed_at(test: &str, tenths: usize) {
     let seen = workspace.events().len();
     assert!(seen < total, "killed too late: {seen} of {total}: {killed}");
 
+    // Its group takes it for alive a little longer.
+    workspace.once(&[]).await.ended_with(6).saying(&["owns the workspace", "hint: "]);
+    workspace.without_owner().await;
     let run = workspace.once(&[]).await.ended_with(0);
     assert_eq!(run.published(), (total - seen) as u64, "{run}");
     workspace.every_record_once();

@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
+
 use super::coherence;
+use super::dump;
 use super::program::Done;
 use super::workspace::Workspace;
 
@@ -31,6 +34,46 @@ async fn a_deleted_store_is_rebuilt() {
     let (store, read) = run.acquired();
     assert_eq!(store, "rebuilt", "{run}");
     assert!(read > workspace.bank.truth().len() as u64, "{run}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_holds_what_the_state_topic_says() {
+    let workspace = Workspace::small("store-same").await;
+    workspace.once(&[]).await.ended_with(0);
+    workspace.bank.world().live(30);
+    assert!(workspace.once(&[]).await.ended_with(0).published() > 0);
+    let (mut entries, mut controls) = (Vec::new(), 0);
+    let export = workspace.start(&["state", "export"], &[]).ended().await.ended_with(0);
+    for line in export.stdout.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        if line["record"] != "entity" {
+            controls += 1;
+            continue;
+        }
+        let text = |name: &str| line[name].as_str().unwrap();
+        let name = format!("{}\0{}", text("entity"), text("id"));
+        let (algorithm, fingerprint) = text("fingerprint").split_once(':').unwrap();
+        entries.push(json!({
+            "key": hex::encode(&blake3::hash(name.as_bytes()).as_bytes()[..16]),
+            "fingerprint": fingerprint,
+            "version": line["version"],
+            "partition": line["event"]["partition"],
+            "offset": line["event"]["offset"],
+            "change_no": line["change_no"],
+            "batch_no": line["batch_no"],
+            "resync": line["resync"],
+            "stream": line["stream"],
+            "algorithm": algorithm.parse::<u8>().unwrap(),
+            "generation": line["generation"],
+            "deleted": line["deleted"],
+            "quarantined": line["quarantined"],
+        }));
+    }
+    entries.sort_by_key(|entry| entry["key"].to_string());
+    let held = dump::lines(&workspace.store());
+    assert_eq!(held[0]["checkpoint"]["entries"], json!(entries.len()));
+    assert_eq!(held[1..=entries.len()], entries);
+    assert_eq!(held.len(), 1 + entries.len() + controls);
 }
 
 #[tokio::test(flavor = "multi_thread")]

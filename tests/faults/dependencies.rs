@@ -1,5 +1,6 @@
 //! Faults of Kafka and of the schema registry.
 
+use super::child::Running;
 use super::place::{Place, client};
 use super::services::Own;
 use super::topics;
@@ -121,6 +122,44 @@ pub async fn group_once(place: Place) {
     place.ends(place.command(&["run", "--once"], &[OTHER_GROUP])).await;
     place.run_once().await;
     place.check().await;
+}
+
+/// A second instance, once it stands by.
+async fn standby(place: &Place) -> Running {
+    let mut second = place.command(&["run"], &[("store.path", "other")]);
+    let status = place.state(&mut second, "on standby", |s| s["phase"] == "standby").await;
+    assert_eq!(status["summary"]["ready"], true);
+    second
+}
+
+pub async fn owned_start(place: Place) {
+    place.set_up().await;
+    let mut first = place.run();
+    place.complete(&mut first).await;
+    let second = standby(&place).await;
+    place.stop(first).await;
+    place.finish(second).await;
+}
+
+pub async fn owned_later(mut place: Place) {
+    place.set_up().await;
+    let mut first = place.run();
+    place.complete(&mut first).await;
+    let second = standby(&place).await;
+    place.edit();
+    place.complete(&mut first).await;
+    let status = place.state(&mut first, "there", |_| true).await;
+    assert_eq!(status["acquisitions"], 1, "the first one was disturbed");
+    place.stop(second).await;
+    place.finish(first).await;
+}
+
+pub async fn owned_once(place: Place) {
+    place.set_up().await;
+    let mut running = place.run();
+    place.complete(&mut running).await;
+    place.ends(place.command(&["run", "--once"], &[("store.path", "other")])).await;
+    place.finish(running).await;
 }
 
 /// The same server by another name.

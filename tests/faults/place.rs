@@ -90,6 +90,7 @@ impl Place {
         let (prefix, bootstrap) = (place.prefix.clone(), place.services.bootstrap.clone());
         place.set("kafka.topicPrefix", &prefix);
         place.set("kafka.bootstrapServers", &bootstrap);
+        place.set("kafka.groupId", &prefix);
         place.set("kafka.partitions", "1");
         place.set("http.listen", "127.0.0.1:0");
         place

@@ -112,6 +112,17 @@ class Manifests(BuiltCase):
         notes = self.log.report("V7").notes
         self.assertGreater(notes["batches whose manifest is compacted away, their events not checked"], 0)
 
+    def test_a_rebuilt_state_lacks_the_manifests_from_before(self):
+        genesis, first = self.log.controls("\0G")[0], self.log.controls("\0M")[0]
+        for record in [found for found in self.log.state.records if found.offset <= first.offset]:
+            self.log.remove(record)
+        rebuild = {"started_ms": 1, "finished_ms": 2, "entities": 3}
+        records = [self.log.control("\0G", json.loads(genesis.value[1:])), self.log.control("\0W", rebuild)]
+        self.log.transaction(records)
+        self.assertHolds("V7")
+        self.log.alone("\0W", rebuild)
+        self.assertReports("V7", "key \\x00W", "a transaction without a manifest")
+
     def test_letters_that_are_forgotten(self):
         self.manifest(lambda m: m["partitions"].append(
             {"topic": "atlar.dead-letter", "partition": 0, "count": 1, "last_offset": 0}))
@@ -137,6 +148,13 @@ class Sessions(BuiltCase):
     def test_the_first_number(self):
         self.log.remove(self.log.controls("\0M")[0])
         self.assertReports("V8", "key \\x00M", "batch 2 after 0")
+
+    def test_in_a_rebuilt_state_the_first_number_is_any(self):
+        self.log.remove(self.log.controls("\0M")[0])
+        self.log.alone("\0W", {"started_ms": 1, "finished_ms": 2, "entities": 3})
+        self.assertHolds("V8")
+        self.rewrite("\0M", -1, batch_no=4)
+        self.assertReports("V8", "key \\x00M", "batch 4 after 2")
 
     def test_in_a_compacted_topic_numbers_only_rise(self):
         self.log.state.holes = 1

@@ -9,7 +9,9 @@ use atlar_ingestor::state::{Control, StateRecord};
 
 use super::topics::{self, Event, Isolation, Record, Stated};
 
-/// Checks the state topic against itself and against the events. Returns the number of batches.
+/// Checks the state topic against itself and against the events. Returns the number of the last
+/// batch. Where the state was rebuilt, the manifests of the batches before are lost, and their
+/// events are told by their state records alone.
 pub fn check(names: &Names) -> u64 {
     let events = topics::events(names, Isolation::Committed);
     let state = topics::state(names);
@@ -18,20 +20,25 @@ pub fn check(names: &Names) -> u64 {
     for manifest in &manifests {
         check_manifest(names, manifest, &events, &letters);
     }
-    let batched = events.iter().filter(|event| event.batch_no() > manifests.len() as u64);
+    let last = manifests.last().map_or(0, |manifest| manifest.batch_no);
+    let batched = events.iter().filter(|event| event.batch_no() > last);
     assert_eq!(batched.count(), 0, "an event of a batch that has no manifest");
     let fold = check_locations(names, &state, &events);
     check_fold(&fold, &events);
     assert_eq!(topics::hanging(names), [], "a transaction hangs there");
-    manifests.len() as u64
+    last
 }
 
-/// Batches are numbered 1, 2, 3 …, and each manifest counts the records before it.
+/// Batches are numbered 1, 2, 3 …, and each manifest counts the records before it. In a state that
+/// was rebuilt, the numbers go on from those of the events.
 fn check_chain(state: &[(i64, Stated)]) -> Vec<Manifest> {
     assert!(matches!(state[0].1, Stated::Control(Control::Genesis(_))), "{:?}", state[0]);
-    let mut manifests = Vec::new();
+    let mut manifests: Vec<Manifest> = Vec::new();
     let (mut records, mut session) = (0, None);
-    for (offset, stated) in &state[1..] {
+    let begun =
+        |(_, stated): &&(i64, Stated)| matches!(stated, Stated::Control(Control::Rebuild(_)));
+    let rebuilt = state.get(1).filter(begun).is_some();
+    for (offset, stated) in state.iter().skip(if rebuilt { 2 } else { 1 }) {
         match stated {
             Stated::Control(Control::Genesis(_)) => panic!("a second genesis at {offset}"),
             Stated::Control(Control::Session(found)) => {
@@ -39,7 +46,8 @@ fn check_chain(state: &[(i64, Stated)]) -> Vec<Manifest> {
                 session = Some(found.id);
             }
             Stated::Control(Control::Manifest(manifest)) => {
-                let expected = manifests.len() as u64 + 1;
+                let first = if rebuilt { manifest.batch_no } else { 1 };
+                let expected = manifests.last().map_or(first, |last| last.batch_no + 1);
                 assert_eq!(manifest.batch_no, expected, "at {offset}");
                 assert_eq!(manifest.state_records, records, "at {offset}");
                 assert_eq!(Some(manifest.session), session, "at {offset}");

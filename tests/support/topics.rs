@@ -261,6 +261,13 @@ pub fn append(topic: &str, key: &[u8], value: &[u8]) {
     producer.flush(LIMIT).unwrap();
 }
 
+/// The ids of the members of a group.
+pub fn members(group: &str) -> Vec<String> {
+    let groups = consumer(Isolation::Committed).fetch_group_list(Some(group), LIMIT).unwrap();
+    let members = groups.groups().iter().flat_map(|group| group.members());
+    members.map(|member| member.id().to_owned()).collect()
+}
+
 pub fn admin() -> AdminClient<DefaultClientContext> {
     client().create().unwrap()
 }

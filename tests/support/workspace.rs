@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use atlar_ingestor::domain::Entity;
+use atlar_ingestor::kafka::{Options, group};
 use atlar_ingestor::publish::Names;
 use serde_json::json;
 use tempfile::TempDir;
@@ -13,9 +14,11 @@ use super::bank::{ACCESS_KEY, Bank, SECRET};
 use super::program::{self, Done, Running};
 use super::services;
 use super::topics::{self, Event, Isolation};
+use super::waiting::wait_for;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_atlar-ingestor");
 pub const PARTITIONS: i32 = 2;
+pub const SESSION_MS: &str = "3000";
 
 pub struct Workspace {
     pub bank: Bank,
@@ -50,6 +53,9 @@ impl Workspace {
                 "bootstrapServers": services::bootstrap(),
                 "topicPrefix": names.prefix(),
                 "partitions": PARTITIONS,
+                // A group of its own, which notices soon when a member was killed.
+                "groupId": names.prefix(),
+                "properties": { "session.timeout.ms": SESSION_MS },
             },
             "registry": { "url": services::registry() },
             "store": { "path": folder.path().join("store") },
@@ -102,15 +108,33 @@ impl Workspace {
         running
     }
 
-    /// What `/status.json` of a running process says.
-    pub async fn status(&self, running: &Running) -> serde_json::Value {
+    /// What a running process answers to a GET.
+    pub async fn ask(&self, running: &Running, path: &str) -> reqwest::Response {
         let said = running.so_far().log("status page at ");
         let page = said[0]["message"].as_str().unwrap().trim_start_matches("status page at ");
         // An error says that a provider is installed already: equally good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().timeout(super::waiting::LIMIT);
-        let answer = client.build().unwrap().get(format!("{page}status.json")).send().await;
-        answer.unwrap().json().await.unwrap()
+        client.build().unwrap().get(format!("{page}{path}")).send().await.unwrap()
+    }
+
+    /// What `/status.json` of a running process says.
+    pub async fn status(&self, running: &Running) -> serde_json::Value {
+        self.ask(running, "status.json").await.json().await.unwrap()
+    }
+
+    /// Waits until the group has given up whoever was killed.
+    pub async fn without_owner(&self) {
+        let options = self.kafka();
+        let member =
+            || group::subscriber(&options, self.names.prefix(), &self.names.state()).unwrap();
+        let look = || member().is_none().then_some(());
+        wait_for("a group without members", look, || format!("{:?}", member())).await;
+    }
+
+    pub fn kafka(&self) -> Options {
+        let bootstrap_servers = services::bootstrap();
+        Options { bootstrap_servers, properties: BTreeMap::new() }
     }
 
     pub fn events(&self) -> Vec<Event> {

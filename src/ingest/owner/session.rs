@@ -12,6 +12,7 @@ use crate::ingest::building::Building;
 use crate::ingest::commands::Command;
 use crate::ingest::judge::Judge;
 use crate::ingest::thread::{AcquireError, Acquired};
+use crate::kafka::group::Seat;
 use crate::publish::Error;
 use crate::state::control::Resync;
 use crate::state::view::Read;
@@ -33,6 +34,7 @@ enum Ended {
     Stopped,
     Lost(Error),
     Ordered,
+    Revoked,
 }
 
 /// The answer to the commit under way.
@@ -65,6 +67,7 @@ impl Owner {
         self.publish_phase(&judge);
         let mut tick = tokio::time::interval(TICK);
         let mut ordered_until: Option<Instant> = None;
+        let mut seat = self.options.seat.clone();
         let ended = loop {
             for (waiter, published) in judge.building.take_waiters_of_nothing() {
                 wait(&mut judge, waiter, published);
@@ -76,6 +79,7 @@ impl Owner {
             let handled = tokio::select! {
                 biased;
                 () = stop.cancelled() => break Ended::Stopped,
+                () = ended_seat(&mut seat) => break Ended::Revoked,
                 answer = answer_of(&mut commit), if commit.is_some() => {
                     commit = None;
                     self.answered(&mut judge, answer)?
@@ -104,6 +108,10 @@ impl Owner {
         Ok(match ended {
             Ended::Stopped => SessionEnd::Stopped(view),
             Ended::Ordered => SessionEnd::Ordered(view),
+            Ended::Revoked => {
+                tracing::info!("the workspace is left to another instance");
+                SessionEnd::Revoked(view)
+            }
             Ended::Lost(error) => SessionEnd::Lost(view, error),
         })
     }
@@ -261,6 +269,14 @@ async fn answer_of(commit: &mut Option<Commit>) -> Result<Vec<Read>, Error> {
     match commit {
         // A writer that is gone answers nothing: its next call ends the owner.
         Some(answer) => answer.await.unwrap_or(Err(Error::TakenOver)),
+        None => std::future::pending().await,
+    }
+}
+
+/// Ends when the group takes the workspace away.
+async fn ended_seat(seat: &mut Option<Seat>) {
+    match seat {
+        Some(seat) => seat.ended().await,
         None => std::future::pending().await,
     }
 }

@@ -17,6 +17,7 @@ use crate::ingest::judge::Rules;
 use crate::ingest::owner::{End, Options};
 use crate::ingest::thread::{AcquireError, Committer, WriterThread};
 use crate::ingest::{Commands, Dropped, Known, Owner, OwnerHandle, Phase, Published, SeenPage};
+use crate::kafka::group::Seat;
 use crate::kafka::{self};
 use crate::poll::tree::{Narrowing, Stream};
 use crate::publish::{Batch, Error, Names, Past, PastEvent, What, Write};
@@ -101,6 +102,15 @@ impl Committer for SharedLog {
         Ok(Report { session: session.id, read: 0, doubt: None })
     }
 
+    fn follow(&mut self, view: &mut View, _: Option<&mut Store>, _: &Pinned) -> Result<u64, Error> {
+        let log = self.0.lock().unwrap();
+        let next = view.next_offset;
+        for read in &log.state {
+            view.apply(read)?;
+        }
+        Ok(u64::try_from(view.next_offset - next).unwrap())
+    }
+
     fn commit(&mut self, batch: Batch) -> Result<Vec<Read>, Error> {
         let gate = self.0.lock().unwrap().gate.take();
         if let Some(gate) = gate {
@@ -182,6 +192,15 @@ impl Bench {
     }
 
     pub fn narrowed(log: &SharedLog, narrowing: Narrowing) -> Bench {
+        Bench::with(log, narrowing, None, true)
+    }
+
+    /// One of several, whose turn it is when its seat says so.
+    pub fn seated(log: &SharedLog, seat: Seat, patient: bool) -> Bench {
+        Bench::with(log, Narrowing::default(), Some(seat), patient)
+    }
+
+    fn with(log: &SharedLog, narrowing: Narrowing, seat: Option<Seat>, patient: bool) -> Bench {
         let now_ms = Arc::new(Mutex::new(1_000_000));
         let clock = Clock::from_fn({
             let now_ms = Arc::clone(&now_ms);
@@ -205,11 +224,12 @@ impl Bench {
             Rules { press: Arc::new(press), include_raw: true, narrowing: Arc::new(narrowing) };
         let (owner, handle) = Owner::new(Options {
             writer: WriterThread::start(log.clone()).unwrap(),
+            seat,
             rules,
             orders,
             pinned: Pinned { group_id: String::new(), base_url_host: String::new(), partitions: 6 },
             store: None,
-            patient: true,
+            patient,
             status: status.clone(),
             clock,
             instance: "test".into(),

@@ -3,18 +3,19 @@
 import collections
 import uuid
 
-from .state import ALONE
+from .state import ALONE, REBUILT
 
 
 def v7(given, report):
     """V7: a batch is one committed transaction, and its manifest tells what is in it: so many events in each partition
     up to the last offset, their ids, so many state records, nothing more and nothing less. Nothing is visible without
-    a manifest, but genesis, sessions and the host's change, each alone in a transaction. No producer epoch is used for
-    two transactions.
+    a manifest, but genesis, sessions and the host's change, each alone in a transaction, and genesis with the record
+    that a rebuild has begun. No producer epoch is used for two transactions.
 
     What was committed is told by the markers of the uncommitted read, and compared with what kafka-python's consumer
-    delivers under read_committed. In a compacted state topic the manifests of old batches are gone: their events are
-    counted and not checked. So are dead letters where their topic has begun to forget."""
+    delivers under read_committed. In a compacted state topic the manifests of old batches are gone, and in a rebuilt
+    one those from before: their events are counted and not checked. So are dead letters where their topic has begun
+    to forget."""
     for partition in given.partitions:
         check_delivered(given, partition, report)
     events = collections.defaultdict(lambda: collections.defaultdict(list))
@@ -37,7 +38,8 @@ def v7(given, report):
             check_events(given, report, manifest, events.pop(str(number), {}))
     for number, places in events.items():
         records = [record for place in places.values() for record in place]
-        if given.state.compacted and number.isdigit() and (lowest is None or int(number) < lowest):
+        forgotten = given.state.compacted or given.state.rebuilt
+        if forgotten and number.isdigit() and (lowest is None or int(number) < lowest):
             report.note("batches whose manifest is compacted away, their events not checked")
             continue
         for record in records:
@@ -67,9 +69,10 @@ def check_transaction(given, report, transaction):
     last = controls[-1]
     manifests = [control for control in controls if control is not None and control.kind == "manifest"]
     if not manifests:
+        kinds = [control and control.kind for control in controls]
         if given.state.compacted:
             report.note("transactions without manifest in a compacted topic, not checked")
-        elif len(transaction) > 1 or last is None or last.kind not in ALONE:
+        elif kinds != REBUILT and (len(transaction) > 1 or kinds[0] not in ALONE):
             report.wrong(transaction[-1].where, "a transaction without a manifest")
         return None
     if manifests != [last]:
@@ -129,7 +132,8 @@ def v8(given, report):
     each manifest is of the session that began last before it, and no session begins twice. In each partition of events
     the batch numbers never fall.
 
-    In a compacted state topic only rising numbers can be seen, and the last session."""
+    In a compacted state topic only rising numbers can be seen, and the last session. In a rebuilt one the numbers go on
+    from those of the events."""
     controls = given.state.controls
     if not controls or controls[0].kind != "genesis" or len(given.state.of("genesis")) != 1:
         report.wrong(given.topic("state"), "genesis is not its first record, or not the only one of its kind")
@@ -144,7 +148,8 @@ def v8(given, report):
         elif control.kind == "manifest":
             report.count()
             number = control.value["batch_no"]
-            if number <= last if given.state.compacted else number != last + 1:
+            rises = given.state.compacted or (given.state.rebuilt and last == 0)
+            if number <= last if rises else number != last + 1:
                 report.wrong(control.record.where, f"batch {number} after {last}")
             last = number
             # Behind a compaction the session's own record is there as long as it is the last.

@@ -24,10 +24,13 @@ KINDS = {
     b"\0E": "source",
     b"\0B": "host",
     b"\0R": "resync",
+    b"\0W": "rebuild",
 }
 NAMED = {kind for key, kind in KINDS.items() if key.endswith(b"/")}
 # Written in a transaction of their own, without a manifest.
 ALONE = {"genesis", "session", "host"}
+# So begins a state that was lost and taken from the events.
+REBUILT = ["genesis", "rebuild"]
 
 
 @dataclasses.dataclass
@@ -141,6 +144,11 @@ class State:
 
     def of(self, kind):
         return [control for control in self.controls if control.kind == kind]
+
+    @property
+    def rebuilt(self):
+        """Whether it was taken from the events: the manifests of the batches before are lost."""
+        return bool(self.of("rebuild"))
 
     def last(self, before=None):
         """The last record of each entity, of those below an offset: the fold."""
