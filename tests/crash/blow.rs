@@ -134,7 +134,7 @@ impl Story {
         let other = format!("store.path={}", other.display());
         let more = ["--set", other.as_str()];
         // It takes over and publishes what is new, and then goes on beside the sleeper.
-        self.workspace.once(&more).await.ended_with(0);
+        self.once_free(&more).await;
         let rival = self.workspace.run(&more).await;
         self.live();
         sleeper.signal("CONT");

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use atlar_ingestor::domain::Entity;
 use atlar_ingestor::publish::Names;
@@ -16,6 +17,7 @@ use super::dice::Dice;
 use super::program::{self, Running};
 use super::services;
 use super::topics::{self, Isolation, Stated};
+use super::waiting::LIMIT;
 use super::workspace::Workspace;
 
 /// Steps of the bank's life while a process is waited for, one at each look.
@@ -85,12 +87,24 @@ impl Story {
     /// list may be read before the one that is joined to it: the name of a bank that changed
     /// reaches its accounts with the next cycle.
     pub async fn recover(&mut self) {
-        self.workspace.once(&[]).await.ended_with(0);
+        self.once_free(&[]).await;
         let mut again = self.workspace.once(&[]).await.ended_with(0);
         if again.published() > 0 {
             again = self.workspace.once(&[]).await.ended_with(0);
         }
         assert_eq!(again.published(), 0, "not quiet: {again}");
+    }
+
+    /// Lists once, as soon as the group has given up whoever died or sleeps.
+    pub async fn once_free(&self, more: &[&str]) {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            let done = self.workspace.once(more).await;
+            if done.code != 6 || Instant::now() > deadline {
+                done.ended_with(0);
+                return;
+            }
+        }
     }
 
     /// Recovers, and checks everything.
