@@ -9,6 +9,7 @@ use super::story::{Story, files};
 use super::topics::Feed;
 use super::waiting::wait_for;
 
+const STANDBY: &str = "standing by: another instance owns the workspace";
 pub const AGAIN: &str = "the batch is not known to be committed, acquiring the workspace again";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,14 +142,15 @@ impl Story {
         let life = self.life();
         let look = || {
             life();
-            (!sleeper.so_far().log(AGAIN).is_empty()).then_some(())
+            (!sleeper.so_far().log(STANDBY).is_empty()).then_some(())
         };
         wait_for("the sleeper to notice", look, || sleeper.so_far()).await;
+        // It stands by, and goes on when the other one leaves.
+        rival.signal("TERM");
+        rival.ended().await.ended_with(0);
         sleeper.says("workspace acquired", 2).await;
-        for process in [sleeper, rival] {
-            process.signal("TERM");
-            process.ended().await.ended_with(0);
-        }
+        sleeper.signal("TERM");
+        sleeper.ended().await.ended_with(0);
         self.figures.pauses += 1;
     }
 
