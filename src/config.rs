@@ -44,6 +44,8 @@ pub use choice::{
     ApiVersion, Auth, ExternalPaymentsSource, KeyFormat, LogFormat, LogLevel, Mechanism, Protocol,
 };
 pub use deployment::{Deployment, Workspace};
+#[cfg(feature = "crash-points")]
+pub use environment::CRASH_VARIABLE;
 pub use environment::{CONFIG_VARIABLE, Environment, PREFIX, variable_of};
 pub use kind::{Kind, address, duration, host, spelled};
 pub use options::{

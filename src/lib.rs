@@ -8,6 +8,7 @@ pub mod change;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod crash;
 pub mod domain;
 pub mod entropy;
 pub mod failure;

@@ -18,6 +18,13 @@ fn main() -> ExitCode {
     };
     cli::apply_color(cli.color);
     let context = Context { environment: Environment::of_process(), output: cli.output };
+    #[cfg(feature = "crash-points")]
+    if let Some(text) = context.environment.get(atlar_ingestor::config::CRASH_VARIABLE)
+        && !atlar_ingestor::crash::arm(text)
+    {
+        cli::print_failure(&Failure::unexpected("no such crash point"), context.output);
+        return ExitCode::FAILURE;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => {

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use crate::crash::{self, Point};
 use crate::kafka::group::{Lease, Share};
 use crate::kafka::producer::{Outgoing, Producer};
 use crate::kafka::reader::{Next, Reader};
@@ -100,6 +101,7 @@ fn acquire_for(
     pinned: &Pinned,
     session: &Session,
 ) -> Result<Report, Error> {
+    crash::point(Point::A);
     writer.hold = None;
     writer.following = None;
     let state_topic = writer.names.state();
@@ -113,6 +115,7 @@ fn acquire_for(
     }
     writer.prove(view.next_offset)?;
 
+    crash::point(Point::B);
     let producer = writer.producers.take()?;
     let barrier = write_barrier(&producer, &state_topic, session);
     writer.producers.retire(producer);
@@ -295,6 +298,7 @@ fn catch_up(reader: &Reader, view: &mut View) -> Result<u64, Error> {
             Next::Record { offset, key, value } => {
                 view.apply(&Read { offset, key: key.unwrap_or_default(), value })?;
                 read += 1;
+                crash::point(Point::F);
             }
         }
     }
@@ -302,6 +306,7 @@ fn catch_up(reader: &Reader, view: &mut View) -> Result<u64, Error> {
 
 fn write_barrier(producer: &Producer, topic: &str, session: &Session) -> Result<(), Error> {
     let deadline = Instant::now() + STEP_TIMEOUT;
+    crash::point(Point::C);
     producer.init(deadline)?;
     producer.begin()?;
     let control = Control::Session(session.clone());
@@ -310,6 +315,8 @@ fn write_barrier(producer: &Producer, topic: &str, session: &Session) -> Result<
         Outgoing { topic, partition: STATE_PARTITION, key: &key, value: &value, headers: None };
     producer.send(record, deadline)?;
     producer.drain(deadline)?;
+    crash::point(Point::D);
+    crash::point(Point::E);
     producer.commit(deadline)?;
     Ok(())
 }
@@ -325,6 +332,7 @@ fn read_to_barrier(reader: &Reader, view: &mut View, ours: Uuid) -> Result<(i64,
             Next::Record { offset, key, value } => {
                 view.apply(&Read { offset, key: key.unwrap_or_default(), value })?;
                 read += 1;
+                crash::point(Point::F);
                 if view.session.as_ref().is_some_and(|session| session.id == ours) {
                     return Ok((offset, read));
                 }

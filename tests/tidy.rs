@@ -162,6 +162,16 @@ fn schemas_explain_themselves() {
 }
 
 #[test]
+fn no_release_holds_crash_points() {
+    let mut compiler = Command::new(Path::new(env!("CARGO")).with_file_name("rustc"));
+    compiler.args(["--edition", "2024", "--crate-type", "lib", "--emit", "metadata", "-o", "-"]);
+    compiler.args(["--cfg", "feature=\"crash-points\"", "-C", "debug-assertions=off"]);
+    let said = compiler.arg(root().join("src/crash.rs")).output().unwrap();
+    let said = String::from_utf8_lossy(&said.stderr);
+    assert!(said.contains("error: the feature crash-points is for tests"), "{said}");
+}
+
+#[test]
 fn documents_lead_somewhere() {
     let exists = |path: &Path| root().join(path).exists();
     let found = |path: &String| documents::check_links(path, &read(path), exists);

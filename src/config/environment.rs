@@ -8,6 +8,10 @@ pub const PREFIX: &str = "ATLAR_INGESTOR_";
 /// Names the configuration file when there is no `--config`. Not a key: a file cannot name itself.
 pub const CONFIG_VARIABLE: &str = "ATLAR_INGESTOR_CONFIG";
 
+/// Where a test lets the process die: see [`crate::crash`]. Unknown to a release.
+#[cfg(feature = "crash-points")]
+pub const CRASH_VARIABLE: &str = "ATLAR_INGESTOR_CRASH_AT";
+
 /// Environment variables, handed in so that tests need not touch the process.
 #[derive(Clone, Debug, Default)]
 pub struct Environment(BTreeMap<String, Variable>);
@@ -51,7 +55,7 @@ impl Environment {
             .iter()
             .map(|(name, variable)| (name.as_str(), variable.0.as_str()))
             .filter(|(name, text)| name.starts_with(PREFIX) && !text.is_empty())
-            .filter(|(name, _)| *name != CONFIG_VARIABLE && !is_service_link(name))
+            .filter(|(name, _)| !is_no_key(name) && !is_service_link(name))
     }
 }
 
@@ -59,6 +63,14 @@ impl<N: Into<String>, T: Into<String>> FromIterator<(N, T)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, T)>>(variables: I) -> Environment {
         Environment(variables.into_iter().map(|(n, t)| (n.into(), Variable(t.into()))).collect())
     }
+}
+
+fn is_no_key(name: &str) -> bool {
+    #[cfg(feature = "crash-points")]
+    if name == CRASH_VARIABLE {
+        return true;
+    }
+    name == CONFIG_VARIABLE
 }
 
 /// Kubernetes tells every pod of a namespace about a Service named `atlar-ingestor` through

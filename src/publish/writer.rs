@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::batch::{Batch, Write};
 use super::past::History;
 use super::topics::Names;
+use crate::crash::{self, Point};
 use crate::kafka::group::Lease;
 use crate::kafka::producer::{Outgoing, Producer, Producers, TRANSACTION_TIMEOUT_MS};
 use crate::kafka::reader::{Next, Reader};
@@ -189,6 +190,7 @@ impl Writer {
         // Also after an error: the next producer's epoch aborts what this one left.
         self.producers.retire(producer);
         outcome?;
+        crash::point(Point::R);
         let reads = read_back(&mut hold, batch.batch_no)?;
         self.hold = Some(hold);
         Ok(reads)
@@ -197,7 +199,9 @@ impl Writer {
     fn transact(&self, producer: &Producer, hold: &Hold, batch: &mut Batch) -> Result<(), Error> {
         let deadline = Instant::now() + TRANSACTION_TIME_MAX;
         producer.init(Instant::now() + INIT_TIME_MAX)?;
+        crash::point(Point::J);
         producer.begin()?;
+        crash::point(Point::K);
         for event in &mut batch.events {
             let headers = event.headers.take();
             let record = Outgoing {
@@ -211,6 +215,7 @@ impl Writer {
         }
         let offsets =
             if batch.events.is_empty() { Vec::new() } else { producer.drain(deadline)? };
+        crash::point(Point::L);
         let state_topic = self.names.state();
         let send = |key: &[u8], value: &[u8]| {
             let record = Outgoing {
@@ -238,6 +243,8 @@ impl Writer {
         send(&manifest.key(), &manifest.value())?;
         let all = producer.drain(deadline)?;
         compare_and_set(hold.tail, all.get(batch.events.len()..).unwrap_or_default())?;
+        crash::point(Point::M);
+        crash::point(Point::O);
         producer.commit(deadline)?;
         Ok(())
     }

@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::layout::{self, Checkpoint, LAYOUT};
 use super::{Doubt, Error, Expected, Snapshot};
+use crate::crash::{self, Point};
 use crate::entropy;
 use crate::state::View;
 
@@ -215,8 +216,10 @@ impl Disk {
                 streams: snapshot.streams.clone(),
             };
             batch.insert(CHECKPOINT, serde_json::to_vec(&checkpoint).unwrap_or_default());
+            crash::point(Point::S);
             db.apply_batch(batch)?;
         }
+        crash::point(Point::T);
         Ok(())
     }
 
@@ -232,6 +235,7 @@ impl Disk {
         {
             tracing::warn!(%error, "the local store could not be flushed");
         }
+        crash::point(Point::U);
     }
 }
 

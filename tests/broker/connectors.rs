@@ -36,7 +36,7 @@ async fn bare(test: &str) -> Workspace {
 
 fn start(workspace: &Workspace, flags: &[&str], name: &str) -> Running {
     let arguments = [&["run", "--config", "process.json"], flags].concat();
-    program::start(BINARY, &arguments, workspace.folder(), name)
+    program::start(BINARY, &arguments, &[], workspace.folder(), name)
 }
 
 /// The file of the connector page.
@@ -56,7 +56,7 @@ async fn shell(workspace: &Workspace, running: &mut Running, line: &str) -> Done
     let page = said["message"].as_str().unwrap().trim_start_matches("status page at ");
     let line = format!("URL={}; {line}", page.trim_end_matches('/'));
     let line = ["-c", &line];
-    program::start("sh", &line, workspace.folder(), "shell").ended().await.ended_with(0)
+    program::start("sh", &line, &[], workspace.folder(), "shell").ended().await.ended_with(0)
 }
 
 async fn install(workspace: &Workspace, running: &mut Running, config: &Value) -> Value {

@@ -16,7 +16,8 @@ const RULES: usize = 15;
 async fn python(workspace: &Workspace, script: &str, arguments: &[&str]) -> Done {
     let script = format!("{}/tests/python/{script}", env!("CARGO_MANIFEST_DIR"));
     let arguments = [&["-B", &script], arguments].concat();
-    let running = program::start(&services::python(), &arguments, workspace.folder(), "python");
+    let running =
+        program::start(&services::python(), &arguments, &[], workspace.folder(), "python");
     running.ended().await
 }
 

@@ -25,6 +25,7 @@ pub fn check(names: &Names) -> u64 {
     assert_eq!(batched.count(), 0, "an event of a batch that has no manifest");
     let fold = check_locations(names, &state, &events);
     check_fold(&fold, &events);
+    assert_eq!(topics::hanging(names), [], "a transaction hangs there");
     last
 }
 

@@ -26,11 +26,19 @@ pub struct Done {
     pub stderr: String,
 }
 
-/// Starts a program. Its output goes to files in `folder` that are named after `name`.
-pub fn start(program: &str, arguments: &[&str], folder: &Path, name: &str) -> Running {
+/// Starts a program. Its output goes to files in `folder` that are named after `name`; of the
+/// environment it gets `variables` alone.
+pub fn start(
+    program: &str,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+    folder: &Path,
+    name: &str,
+) -> Running {
     let [stdout, stderr] = ["out", "err"].map(|ending| folder.join(format!("{name}.{ending}")));
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder).env_clear().envs(services::mark());
+    command.envs(variables.iter().copied());
     command.stdin(Stdio::null());
     command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap());
     let child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"));
@@ -39,10 +47,19 @@ pub fn start(program: &str, arguments: &[&str], folder: &Path, name: &str) -> Ru
 
 impl Running {
     /// Waits until it ends by itself.
-    pub async fn ended(mut self) -> Done {
+    pub async fn ended(self) -> Done {
+        self.ended_meanwhile(|| ()).await
+    }
+
+    /// The same, and does something at each look.
+    pub async fn ended_meanwhile(mut self, mut deed: impl FnMut()) -> Done {
         let (stdout, stderr) = (self.stdout.clone(), self.stderr.clone());
         let seen = || read(&stderr);
-        let status = wait_for("a process to end", || self.child.try_wait().unwrap(), seen).await;
+        let look = || {
+            deed();
+            self.child.try_wait().unwrap()
+        };
+        let status = wait_for("a process to end", look, seen).await;
         Done { code: code(status), stdout: read(&stdout), stderr: read(&stderr) }
     }
 
@@ -53,9 +70,14 @@ impl Running {
         Done { code: code(status), stdout: read(&self.stdout), stderr: read(&self.stderr) }
     }
 
+    /// Process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name without SIG.
     pub fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
+        let id = self.id().to_string();
         let sent = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &id]).status();
         assert!(sent.unwrap().success(), "signal {name}");
     }

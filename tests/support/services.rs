@@ -9,7 +9,7 @@ fn variable(name: &str) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the environment says where the services are")]
-fn optional(name: &str) -> Option<String> {
+pub fn optional(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 

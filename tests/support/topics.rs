@@ -175,6 +175,22 @@ pub fn ends(names: &Names) -> BTreeMap<(String, i32), (i64, i64)> {
     ends
 }
 
+/// Where a reader of committed records cannot get to the end: a transaction is open there.
+pub fn hanging(names: &Names) -> Vec<(String, i32)> {
+    let [stable, end] = [Isolation::Committed, Isolation::Uncommitted].map(|isolation| {
+        let consumer = consumer(isolation);
+        let mut ends = BTreeMap::new();
+        for wanted in names.wanted(1) {
+            for partition in partitions(&consumer, &wanted.name) {
+                let offsets = consumer.fetch_watermarks(&wanted.name, partition, LIMIT).unwrap();
+                ends.insert((wanted.name.clone(), partition), offsets.1);
+            }
+        }
+        ends
+    });
+    end.into_iter().filter(|(place, end)| stable[place] != *end).map(|(place, _)| place).collect()
+}
+
 /// The committed events of a workspace as they come.
 pub struct Feed {
     names: Names,

@@ -76,10 +76,21 @@ impl Workspace {
 
     /// Starts a command of the program with this workspace's configuration.
     pub fn start(&self, command: &[&str], more: &[&str]) -> Running {
+        self.start_with(command, more, &[])
+    }
+
+    /// The same, with environment variables.
+    pub fn start_with(
+        &self,
+        command: &[&str],
+        more: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Running {
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let config = ["--config", "config.json"];
         let arguments: Vec<&str> = [command, &config, more].concat();
-        program::start(BINARY, &arguments, self.folder.path(), &format!("{number}-{}", command[0]))
+        let name = format!("{number}-{}", command[0]);
+        program::start(BINARY, &arguments, variables, self.folder.path(), &name)
     }
 
     pub async fn setup(&self, more: &[&str]) -> Done {
@@ -146,5 +157,15 @@ impl Workspace {
     /// The events after the first ones of each entity, in the order of offsets within a partition.
     pub fn later_events(&self) -> Vec<Event> {
         self.events().into_iter().filter(|event| event.change_no() > 1).collect()
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // For whoever looks into the failure.
+            self.folder.disable_cleanup(true);
+            eprintln!("kept: {}", self.folder.path().display());
+        }
     }
 }

@@ -20,6 +20,7 @@ pub const fn layer(
 pub const LAYERS: &[Layer] = &[
     layer("clock", &[], "the wall clock as a value; the only reader of it"),
     layer("entropy", &[], "the only place where randomness enters"),
+    layer("crash", &[], "places where a test lets the process die; nothing in a release"),
     layer("retry", &[], "when to try again, and the pause before it"),
     layer("secret", &[], "what must not be printed cannot be printed by accident"),
     layer("failure", &[], "what ends a command: message, exit code, hint"),
@@ -36,15 +37,20 @@ pub const LAYERS: &[Layer] = &[
     ),
     layer("avro", &["domain"], "adapter; knows nothing of Kafka"),
     layer("kafka", &["retry"], "adapter; knows nothing of what a record means"),
-    layer("store", &["change", "entropy", "state"], "adapter; a cache of the fold"),
-    layer("publish", &["change", "domain", "kafka", "state"], "the delivery promise"),
-    layer("recover", &["kafka", "publish", "state", "store"], "the only way to become the writer"),
+    layer("store", &["change", "crash", "entropy", "state"], "adapter; a cache of the fold"),
+    layer("publish", &["change", "crash", "domain", "kafka", "state"], "the delivery promise"),
+    layer(
+        "recover",
+        &["crash", "kafka", "publish", "state", "store"],
+        "the only way to become the writer",
+    ),
     layer(
         "ingest",
         &[
             "avro",
             "change",
             "clock",
+            "crash",
             "domain",
             "entropy",
             "json",
@@ -139,7 +145,11 @@ pub const LAYERS: &[Layer] = &[
         ],
         "arguments to calls, and printing; `demo` joins a simulator, a broker and a registry",
     ),
-    layer("main", &["cli", "config", "failure"], "reads the command line, maps the outcome"),
+    layer(
+        "main",
+        &["cli", "config", "crash", "failure"],
+        "reads the command line, maps the outcome",
+    ),
 ];
 
 /// Modules that import each other, and why that may stay. There is none.

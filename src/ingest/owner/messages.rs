@@ -2,6 +2,7 @@
 
 use super::{End, Handled, Owner};
 use crate::avro::{self, Subject};
+use crate::crash::{self, Point};
 use crate::domain::{Entity, Record};
 use crate::ingest::judge::{Aside, Judge, Observed};
 use crate::ingest::thread::AcquireError;
@@ -26,6 +27,7 @@ impl Owner {
                 if session_no == self.session_no && judge.obeys(&stream) =>
             {
                 judge.finish(&stream, listed, now_ms);
+                crash::point(Point::W);
                 let tally = self.options.status.listing_tally(&stream.name);
                 wait(judge, reply, Published { tally });
                 self.publish_phase(judge);
@@ -82,6 +84,7 @@ impl Owner {
     ) -> Result<Handled, End> {
         let Observed { tallies, aside } = judge.observe(page, now_ms)?;
         self.count(judge, &tallies);
+        crash::point(Point::H);
         if aside.is_empty() {
             return Ok(Handled::Done);
         }

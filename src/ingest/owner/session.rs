@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::messages::wait;
 use super::{End, Handled, Owner, Phase, SessionEnd};
+use crate::crash::{self, Point};
 use crate::entropy;
 use crate::ingest::building::Building;
 use crate::ingest::commands::Command;
@@ -204,6 +205,7 @@ impl Owner {
         let (batch, in_commit) = std::mem::replace(&mut judge.building, next).close();
         self.options.status.committing(&batch);
         judge.in_commit = Some(in_commit);
+        crash::point(Point::I);
         Ok(self.options.writer.commit(batch).await?)
     }
 
@@ -251,6 +253,9 @@ impl Owner {
 
     fn offer_to_store(&mut self, judge: &mut Judge) {
         let quiet = judge.building.is_empty() && judge.in_commit.is_none();
+        if quiet {
+            crash::point(Point::G);
+        }
         if let Some(store) = &self.store
             && (quiet || self.stored.elapsed() >= STORE_PERIOD)
         {
