@@ -1,27 +1,17 @@
 //! Records that come inside those of another list: the balance that an account of v1 carries.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::{Home, Item, Judge, Observed, Refusal};
 use crate::change::Tally;
 use crate::json::Json;
 use crate::map;
 use crate::poll::tree;
 
-/// The text of an embedded balance, as received.
-#[derive(Deserialize)]
-struct Embedding<'a> {
-    #[serde(borrow)]
-    balance: Option<&'a RawValue>,
-}
-
 impl Judge {
     /// The records that come inside this one, as a stream of their own.
     pub(super) fn observe_inside(
         &mut self,
         item: &Item<'_>,
-        account: &Json<'_>,
+        json: &Json<'_>,
         account_id: &str,
         organization_id: Option<&str>,
         observed: &mut Observed,
@@ -30,13 +20,12 @@ impl Judge {
             let Some(entity) = stream.branch.entity else { continue };
             let known = self.decisions.generation(&stream.name);
             if known.is_some_and(|known| known != stream.generation)
-                || map::embedded_balance(account).is_none()
+                || map::embedded_balance(json).is_none()
             {
                 continue;
             }
-            let Ok(Embedding { balance: Some(text) }) = serde_json::from_slice(&item.bytes) else {
-                continue;
-            };
+            let account = std::str::from_utf8(&item.bytes).ok();
+            let Some(text) = account.and_then(map::embedded_balance_raw) else { continue };
             self.decide(&stream);
             *self.inside_listed.entry(stream.name.clone()).or_default() += 1;
             let home = Home {
@@ -46,7 +35,7 @@ impl Judge {
             let inner = Item {
                 stream: &stream,
                 entity,
-                bytes: item.bytes.slice_ref(text.get().as_bytes()),
+                bytes: item.bytes.slice_ref(text.as_bytes()),
                 home: Some(home),
                 requested_at: item.requested_at,
                 received_ms: item.received_ms,
