@@ -8,11 +8,10 @@
 
 use super::Settings;
 use super::setup::writer_failure;
-use crate::entropy;
 use crate::failure::Failure;
-use crate::publish::{Batch, Write, Writer};
+use crate::publish::{Batch, Write};
 use crate::recover;
-use crate::state::control::{Hold, Session};
+use crate::state::control::Hold;
 use crate::state::{Control, View};
 
 /// What was accepted.
@@ -28,19 +27,8 @@ pub struct Accepted {
 
 /// Lets the stream go where it is held from. Blocks for a few answers of the brokers.
 pub fn accept_generation(settings: &Settings, stream: &str) -> Result<Accepted, Failure> {
-    let writer = Writer::new(
-        settings.kafka.clone(),
-        settings.pinned.group_id.clone(),
-        settings.names.clone(),
-    );
-    let mut writer =
-        writer.map_err(|error| Failure::unexpected("cannot start a thread").because(error))?;
-    let session = Session {
-        id: entropy::identity(),
-        instance: format!("process {}", std::process::id()),
-        started_ms: settings.clock.now_ms(),
-        program: env!("CARGO_PKG_VERSION").to_owned(),
-    };
+    let mut writer = settings.writer()?;
+    let session = settings.session();
     let held = |view: &View| view.holds.get(stream).cloned().ok_or_else(|| not_held(view, stream));
     // Looked at first, so that a command that has nothing to do pushes nobody out.
     held(&recover::read_view(&writer).map_err(writer_failure)?)?;

@@ -18,14 +18,13 @@ use super::Settings;
 use super::preflight::{Patience, kafka_failure, registry_failure};
 use super::setup::{failure, new_genesis, topics, write_first, writer_failure};
 use crate::avro::{self, Subject, registry};
-use crate::entropy;
 use crate::failure::Failure;
 use crate::ingest::rebuild::{Damage, Taken};
 use crate::kafka::follower::{Begin, Followed, Follower};
 use crate::kafka::topics::Admin;
 use crate::publish::{Error, Writer};
 use crate::recover;
-use crate::state::control::{Genesis, Rebuild, Session};
+use crate::state::control::{Genesis, Rebuild};
 use crate::state::{Control, View};
 
 /// Somebody else who writes at the same moment is read on the next attempt.
@@ -70,9 +69,7 @@ async fn blocking<T: Send + 'static>(
 
 fn begin(settings: &Settings) -> Result<Option<Begun>, Failure> {
     let (kafka, pinned) = (&settings.kafka, &settings.pinned);
-    let writer = Writer::new(kafka.clone(), pinned.group_id.clone(), settings.names.clone());
-    let mut writer =
-        writer.map_err(|error| Failure::unexpected("cannot start a thread").because(error))?;
+    let mut writer = settings.writer()?;
     let admin = Admin::connect(kafka).map_err(failure)?;
     let mut last = None;
     for _ in 0..BEGIN_ATTEMPTS {
@@ -87,12 +84,7 @@ fn begin(settings: &Settings) -> Result<Option<Begun>, Failure> {
                 let started_ms = rebuild.started_ms;
                 check_nobody_is_live(settings, &admin)?;
                 let mut view = View::default();
-                let session = Session {
-                    id: entropy::identity(),
-                    instance: format!("process {}", std::process::id()),
-                    started_ms: settings.clock.now_ms(),
-                    program: env!("CARGO_PKG_VERSION").to_owned(),
-                };
+                let session = settings.session();
                 recover::acquire_to_rebuild(&mut writer, &mut view, pinned, &session)
                     .map_err(writer_failure)?;
                 if !view.is_partial() {

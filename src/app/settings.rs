@@ -11,13 +11,15 @@ use crate::avro::registry::{self, Endpoint};
 use crate::clock::Clock;
 use crate::config::{self, Config, ExternalPaymentsSource, SecurityOptions};
 use crate::domain::Generation;
+use crate::entropy;
 use crate::failure::Failure;
 use crate::kafka;
 use crate::kafka::group::Members;
 use crate::poll::tree::{self, Narrowing};
-use crate::publish::Names;
+use crate::publish::{Names, Writer};
 use crate::recover::Pinned;
 use crate::secret::SharedCredentials;
+use crate::state::control::Session;
 
 pub use crate::poll::driver::SourceChoice;
 
@@ -96,6 +98,23 @@ impl Settings {
             members: Members::default(),
             clock,
         })
+    }
+
+    /// A writer of the workspace, which is not acquired yet.
+    pub fn writer(&self) -> Result<Writer, Failure> {
+        let (kafka, group_id) = (self.kafka.clone(), self.pinned.group_id.clone());
+        Writer::new(kafka, group_id, self.names.clone())
+            .map_err(|error| Failure::unexpected("cannot start a thread").because(error))
+    }
+
+    /// The session of a command that acquires the workspace for a moment.
+    pub fn session(&self) -> Session {
+        Session {
+            id: entropy::identity(),
+            instance: instance(),
+            started_ms: self.clock.now_ms(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+        }
     }
 
     /// A client of the registry.
@@ -196,6 +215,11 @@ impl Reading {
             Failure::configuration(error.to_string(), hint).because(error)
         })
     }
+}
+
+/// This process, for session records.
+pub fn instance() -> String {
+    format!("process {}", std::process::id())
 }
 
 /// TLS and SASL as librdkafka spells them.

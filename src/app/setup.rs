@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::kafka::producer::{Outgoing, Producers};
 use crate::kafka::topics::{Admin, Difference, compare};
 use crate::kafka::{self};
-use crate::publish::{Error, Writer};
+use crate::publish::Error;
 use crate::recover;
 use crate::state::Control;
 use crate::state::control::Genesis;
@@ -150,12 +150,7 @@ async fn schemas(
 }
 
 fn genesis(settings: &Settings, how: How) -> Result<Vec<Step>, Failure> {
-    let writer = Writer::new(
-        settings.kafka.clone(),
-        settings.pinned.group_id.clone(),
-        settings.names.clone(),
-    )
-    .map_err(|error| Failure::unexpected("cannot start a thread").because(error))?;
+    let writer = settings.writer()?;
     let mut last = None;
     for _ in 0..GENESIS_ATTEMPTS {
         let state = settings.names.state();

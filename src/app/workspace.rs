@@ -159,7 +159,7 @@ pub async fn run(
         patient: forever,
         clock: settings.clock.clone(),
         status: status.clone(),
-        instance: format!("process {}", std::process::id()),
+        instance: super::settings::instance(),
     });
     // The owner outlives the poll tasks: what they have handed over is worth a commit.
     let owner_stop = CancellationToken::new();
