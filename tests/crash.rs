@@ -30,21 +30,26 @@ support! {
 }
 #[path = "support/coherence.rs"]
 mod coherence;
+#[path = "support/dump.rs"]
+mod dump;
 #[path = "support/proxy.rs"]
 mod proxy;
 #[path = "support/waiting.rs"]
 mod waiting;
 
 #[path = "crash/blow.rs"]
+#[expect(dead_code, reason = "more of it happens in crash_mix.rs")]
 mod blow;
+#[path = "crash/broker.rs"]
+mod broker;
 #[path = "crash/checks.rs"]
 mod checks;
 #[path = "crash/dice.rs"]
 mod dice;
 #[path = "crash/held.rs"]
 mod held;
-#[path = "crash/mix.rs"]
-mod mix;
+#[path = "crash/late.rs"]
+mod late;
 #[path = "crash/points.rs"]
 mod points;
 #[path = "crash/story.rs"]

@@ -93,6 +93,14 @@ impl Log {
         numbered.map(|(number, served)| (number, served.clone())).collect()
     }
 
+    /// Last pages of a list among the answers that are kept.
+    pub(super) fn ends(&self, path: &str) -> usize {
+        let is_end = |served: &&Served| {
+            served.path == path && served.items.is_some() && served.next_token.is_none()
+        };
+        self.answers.iter().filter(is_end).count()
+    }
+
     pub(super) fn counts(&self) -> &BTreeMap<(String, u16), u64> {
         &self.counts
     }
@@ -117,6 +125,7 @@ mod tests {
             log.slice(3, 10).iter().map(|(n, served)| (*n, served.request)).collect();
         assert_eq!(numbers, [(3, 3), (4, 4)]);
         assert_eq!(log.slice(0, 1).first().map(|(number, _)| *number), Some(2));
+        assert_eq!(log.ends("/v1/accounts"), 0, "no page of them is the last one of a list");
         assert_eq!(log.counts().get(&("/v1/accounts".to_owned(), 200)), Some(&5));
     }
 }

@@ -194,6 +194,11 @@ impl World {
         self.act(|bank, log| bank.delete(kind, id, None, log))
     }
 
+    /// How often the last page of this list was served, as far as the served log goes back.
+    pub fn ends_served(&self, path: &str) -> usize {
+        locked(&self.0.log).ends(path)
+    }
+
     /// Lets the bank live so many steps at once, whatever its rate is.
     pub fn live(&self, steps: usize) {
         for _ in 0..steps {

@@ -5,12 +5,12 @@ use std::fs;
 use atlar_ingestor::crash::Point;
 
 use super::program::Running;
+use super::proxy::Request;
 use super::story::{Story, files};
 use super::topics::Feed;
 use super::waiting::wait_for;
 
 const STANDBY: &str = "standing by: another instance owns the workspace";
-pub const AGAIN: &str = "the batch is not known to be committed, acquiring the workspace again";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blow {
@@ -20,6 +20,8 @@ pub enum Blow {
     Events(u64),
     /// `kill -9` at its nth line of the log.
     Line(u64),
+    /// `kill -9` at the nth look at it.
+    Look(u64),
     /// Sleeps at a named point while another process works, and wakes.
     Pause(Point),
     /// The store folder is gone.
@@ -28,10 +30,15 @@ pub enum Blow {
     Flipped,
     /// The store folder is that of another workspace.
     Foreign,
+    /// This is done to a broker with this number.
+    Broker(&'static str, u64),
+    /// Dies with the request after so many others of its kind on its way.
+    Late(Request, u32),
 }
 
-/// Where a sleeper is dangerous: events sent, all sent, committed and not read back.
-pub const PAUSES: [Point; 3] = [Point::L, Point::M, Point::R];
+/// Where a sleeper is dangerous: its epoch taken, events sent, all sent, committed and not read
+/// back; or its barrier sent, or in the middle of a listing.
+pub const PAUSES: [Point; 6] = [Point::L, Point::M, Point::R, Point::J, Point::D, Point::H];
 
 impl Story {
     pub async fn suffer(&mut self, blow: Blow) {
@@ -39,7 +46,10 @@ impl Story {
             Blow::Point(point) => self.die_at(point).await,
             Blow::Events(more) => self.die_after_events(more),
             Blow::Line(nth) => self.die_at_line(nth).await,
+            Blow::Look(nth) => self.die_at_look(nth).await,
             Blow::Pause(point) => self.sleep_at(point).await,
+            Blow::Broker(action, number) => self.suffer_broker(action, number).await,
+            Blow::Late(request, after) => drop(self.suffer_late(request, after).await),
             Blow::Deleted => self.change_store(blow, |store| fs::remove_dir_all(store).unwrap()),
             Blow::Flipped => {
                 let (skip, step) = (self.dice.between(0, 60), self.dice.between(31, 400));
@@ -71,6 +81,10 @@ impl Story {
         self.tell(format!("die at {plan}"));
         // What lies behind the end of the work is passed only by who ends it.
         let command: &[&str] = if point == Point::U { &["run", "--once"] } else { &["run"] };
+        if point == Point::U {
+            // Which is refused while the group takes the last one for alive.
+            self.workspace.without_owner().await;
+        }
         let running = self.armed(command, &plan);
         let done = running.ended_meanwhile(self.life()).await;
         assert_eq!(done.code, -6, "no abort at {plan}: {done}");
@@ -110,6 +124,21 @@ impl Story {
         self.figures.kills += 1;
     }
 
+    async fn die_at_look(&mut self, nth: u64) {
+        self.tell(format!("die at look {nth}"));
+        let running = self.workspace.start(&["run"], &[]);
+        let life = self.life();
+        let mut looks = 0;
+        let look = || {
+            looks += 1;
+            life();
+            (looks >= nth).then_some(())
+        };
+        wait_for("a moment", look, || running.so_far()).await;
+        assert_eq!(running.kill().code, -9);
+        self.figures.kills += 1;
+    }
+
     async fn die_at_line(&mut self, nth: u64) {
         self.tell(format!("die at line {nth}"));
         let nth = usize::try_from(nth).unwrap();
@@ -125,7 +154,8 @@ impl Story {
     }
 
     async fn sleep_at(&mut self, point: Point) {
-        let plan = format!("{point:?}:{}:stop", self.dice.between(1, 4));
+        let pass = if point == Point::D { 1 } else { self.dice.between(1, 4) };
+        let plan = format!("{point:?}:{pass}:stop");
         self.tell(format!("sleep at {plan}"));
         let mut sleeper = self.armed(&["run"], &plan);
         let life = self.life();
@@ -138,6 +168,7 @@ impl Story {
         self.once_free(&more).await;
         let rival = self.workspace.run(&more).await;
         self.live();
+        let acquired = sleeper.so_far().log("workspace acquired").len();
         sleeper.signal("CONT");
         let life = self.life();
         let look = || {
@@ -148,7 +179,7 @@ impl Story {
         // It stands by, and goes on when the other one leaves.
         rival.signal("TERM");
         rival.ended().await.ended_with(0);
-        sleeper.says("workspace acquired", 2).await;
+        sleeper.says("workspace acquired", acquired + 1).await;
         sleeper.signal("TERM");
         sleeper.ended().await.ended_with(0);
         self.figures.pauses += 1;
@@ -166,7 +197,7 @@ impl Story {
 }
 
 /// Waits until SIGSTOP has stopped it.
-async fn stopped(running: &Running, life: impl Fn()) {
+pub async fn stopped(running: &Running, life: impl Fn()) {
     let stat = format!("/proc/{}/stat", running.id());
     let look = || {
         life();

@@ -67,6 +67,9 @@ pauses! {
     asleep_with_events_and_no_state 0 21;
     asleep_before_the_commit 1 22;
     asleep_before_the_read_back 2 23;
+    asleep_with_an_epoch 3 24;
+    asleep_before_the_barrier_is_committed 4 28;
+    asleep_in_the_middle_of_a_listing 5 29;
 }
 
 macro_rules! stores {

@@ -12,8 +12,9 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::Value;
@@ -134,11 +135,21 @@ pub fn read(topic: &str, isolation: Isolation) -> Vec<Record> {
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 unread.remove(&partition);
             }
+            Some(Err(error)) if is_away(&error) => {}
             Some(Err(error)) => panic!("{topic}: {error}"),
         }
     }
     records.sort_by_key(|record: &Record| (record.partition, record.offset));
     records
+}
+
+/// A broker is away; the client goes on by itself.
+fn is_away(error: &KafkaError) -> bool {
+    let code = error.rdkafka_error_code();
+    matches!(
+        code,
+        Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown)
+    )
 }
 
 fn owned(message: &BorrowedMessage<'_>) -> Record {
@@ -191,6 +202,16 @@ pub fn hanging(names: &Names) -> Vec<(String, i32)> {
     end.into_iter().filter(|(place, end)| stable[place] != *end).map(|(place, _)| place).collect()
 }
 
+/// Partitions of all topics that lack a replica in sync.
+pub fn out_of_sync() -> Vec<(String, i32)> {
+    let metadata = consumer(Isolation::Committed).fetch_metadata(None, LIMIT).unwrap();
+    let partitions = metadata.topics().iter().flat_map(|topic| {
+        let lacking = |p: &&MetadataPartition| p.isr().len() < p.replicas().len();
+        topic.partitions().iter().filter(lacking).map(|p| (topic.name().to_owned(), p.id()))
+    });
+    partitions.collect()
+}
+
 /// The committed events of a workspace as they come.
 pub struct Feed {
     names: Names,
@@ -219,6 +240,7 @@ impl Feed {
             assert!(Instant::now() < deadline, "waited for {what} in vain, {seen} events seen");
             match self.consumer.poll(Duration::from_millis(20)) {
                 None | Some(Err(KafkaError::PartitionEOF(_))) => {}
+                Some(Err(error)) if is_away(&error) => {}
                 Some(Ok(message)) => {
                     self.events.push(Event::decode(&self.names, owned(&message)));
                 }

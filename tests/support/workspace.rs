@@ -40,6 +40,11 @@ impl Workspace {
     }
 
     pub fn of(test: &str, bank: Bank) -> Workspace {
+        Workspace::with_session(test, bank, SESSION_MS)
+    }
+
+    /// With another session timeout of the group, in milliseconds.
+    pub fn with_session(test: &str, bank: Bank, session_ms: &str) -> Workspace {
         // The process id keeps runs on one broker apart.
         let names = Names::new(&format!("{test}-{}", std::process::id()));
         let folder = tempfile::tempdir().unwrap();
@@ -55,7 +60,7 @@ impl Workspace {
                 "partitions": PARTITIONS,
                 // A group of its own, which notices soon when a member was killed.
                 "groupId": names.prefix(),
-                "properties": { "session.timeout.ms": SESSION_MS },
+                "properties": { "session.timeout.ms": session_ms },
             },
             "registry": { "url": services::registry() },
             "store": { "path": folder.path().join("store") },
