@@ -1,18 +1,47 @@
 //! A broker that dies or is restarted under the program.
 
+use std::process::Command;
+
 use atlar_ingestor::crash::Point;
+use rdkafka::metadata::MetadataPartition;
 
 use super::blow::stopped;
 use super::services;
 use super::story::Story;
 use super::topics::{self, Feed};
-use super::waiting::wait_for;
+use super::waiting::{LIMIT, wait_for};
 
 /// Where the program is when it happens: it sleeps there until the broker is down.
 const MOMENTS: [Point; 10] = {
     use Point::*;
     [C, D, E, H, J, K, L, M, O, R]
 };
+
+/// How many brokers there are.
+pub fn brokers() -> u64 {
+    services::bootstrap().split(',').count() as u64
+}
+
+/// `kill`, `stop` or `start` of a broker (1 is the first). Nobody else may use it meanwhile.
+async fn broker(action: &'static str, number: u64) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/services");
+    let name = services::optional("ATLAR_TEST_SERVICES_NAME").unwrap();
+    let mut command = Command::new(script);
+    command.args(["broker", action, &number.to_string(), "--name", &name]);
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "broker {action} {number}: {said}");
+}
+
+/// Partitions of all topics that lack a replica in sync.
+fn out_of_sync() -> Vec<(String, i32)> {
+    let metadata = topics::admin().inner().fetch_metadata(None, LIMIT).unwrap();
+    let partitions = metadata.topics().iter().flat_map(|topic| {
+        let lacking = |p: &&MetadataPartition| p.isr().len() < p.replicas().len();
+        topic.partitions().iter().filter(lacking).map(|p| (topic.name().to_owned(), p.id()))
+    });
+    partitions.collect()
+}
 
 impl Story {
     /// `kill` or `stop` of a broker while the program is at some step. With others left it must go
@@ -28,11 +57,11 @@ impl Story {
         self.tell(format!("{action} broker {number} at {plan}"));
         let running = self.armed(&["run"], &plan);
         stopped(&running, self.life()).await;
-        services::broker(action, number).await;
+        broker(action, number).await;
         running.signal("CONT");
-        let alone = services::brokers() == 1;
+        let alone = brokers() == 1;
         if alone {
-            services::broker("start", number).await;
+            broker("start", number).await;
         }
         let life = self.life();
         let before = self.workspace.events().len();
@@ -41,10 +70,10 @@ impl Story {
             events.len() > before
         });
         if !alone {
-            services::broker("start", number).await;
+            broker("start", number).await;
             // The next broker to go must not take the last copy along.
-            let look = || topics::out_of_sync().is_empty().then_some(());
-            wait_for("replicas in sync", look, || format!("{:?}", topics::out_of_sync())).await;
+            let look = || out_of_sync().is_empty().then_some(());
+            wait_for("replicas in sync", look, || format!("{:?}", out_of_sync())).await;
         }
         running.signal("TERM");
         running.ended().await.ended_with(0);

@@ -8,6 +8,7 @@ use atlar_ingestor::crash::Point;
 use serde_json::json;
 
 use super::blow::{Blow, PAUSES};
+use super::broker;
 use super::dice::Dice;
 use super::proxy::Request;
 use super::services;
@@ -54,7 +55,7 @@ fn spoilt_store(dice: &mut Dice) -> Blow {
 fn broker_trouble(dice: &mut Dice) -> Blow {
     const LATE: [Request; 4] =
         [Request::EndTxn, Request::Produce, Request::InitProducerId, Request::AddPartitionsToTxn];
-    let brokers = services::brokers();
+    let brokers = broker::brokers();
     // The proxy stands before one broker.
     match dice.between(1, if brokers == 1 { 5 } else { 3 }) {
         1..=2 => Blow::Broker("kill", dice.between(1, brokers)),

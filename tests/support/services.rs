@@ -1,7 +1,6 @@
 //! Where the broker and the registry of this tier are. Without them a test fails: it never skips.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 fn variable(name: &str) -> String {
     optional(name).unwrap_or_else(|| {
@@ -16,22 +15,6 @@ pub fn optional(name: &str) -> Option<String> {
 
 pub fn bootstrap() -> String {
     variable("ATLAR_INGESTOR_KAFKA__BOOTSTRAP_SERVERS")
-}
-
-/// How many brokers there are.
-pub fn brokers() -> u64 {
-    bootstrap().split(',').count() as u64
-}
-
-/// `kill`, `stop` or `start` of a broker (1 is the first). Nobody else may use it meanwhile.
-pub async fn broker(action: &'static str, number: u64) {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/services");
-    let (number, name) = (number.to_string(), variable("ATLAR_TEST_SERVICES_NAME"));
-    let mut command = Command::new(script);
-    command.args(["broker", action, &number, "--name", &name]);
-    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "broker {action} {number}: {said}");
 }
 
 pub fn registry() -> String {

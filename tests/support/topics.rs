@@ -14,7 +14,6 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
-use rdkafka::metadata::MetadataPartition;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::Value;
@@ -200,16 +199,6 @@ pub fn hanging(names: &Names) -> Vec<(String, i32)> {
         ends
     });
     end.into_iter().filter(|(place, end)| stable[place] != *end).map(|(place, _)| place).collect()
-}
-
-/// Partitions of all topics that lack a replica in sync.
-pub fn out_of_sync() -> Vec<(String, i32)> {
-    let metadata = consumer(Isolation::Committed).fetch_metadata(None, LIMIT).unwrap();
-    let partitions = metadata.topics().iter().flat_map(|topic| {
-        let lacking = |p: &&MetadataPartition| p.isr().len() < p.replicas().len();
-        topic.partitions().iter().filter(lacking).map(|p| (topic.name().to_owned(), p.id()))
-    });
-    partitions.collect()
 }
 
 /// The committed events of a workspace as they come.
