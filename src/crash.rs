@@ -3,7 +3,8 @@
 //! Without the feature `crash-points` a point is an empty function, and a release cannot be built
 //! with it. With it, `ATLAR_INGESTOR_CRASH_AT=<point>:<n>` ends the process at the n-th pass of a
 //! point; `:<n>:<µs>` that long after it, while the call that follows is under way; `:<n>:stop`
-//! stops it there until somebody sends SIGCONT.
+//! stops it there until somebody sends SIGCONT. With `one-epoch,` before it the process also has a
+//! flaw: it takes an epoch for its first transaction only. Tests must find that out.
 
 #[cfg(all(feature = "crash-points", not(debug_assertions)))]
 compile_error!("the feature crash-points is for tests: no release may hold it");
@@ -62,14 +63,20 @@ impl Point {
 #[cfg(not(feature = "crash-points"))]
 pub const fn point(_: Point) {}
 
+/// Whether this process has the flaw of one epoch for all its transactions.
+#[cfg(not(feature = "crash-points"))]
+pub const fn one_epoch() -> bool {
+    false
+}
+
 #[cfg(feature = "crash-points")]
-pub use armed::{arm, point};
+pub use armed::{arm, one_epoch, point};
 
 #[cfg(feature = "crash-points")]
 mod armed {
     use std::process::{Command, abort};
     use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
     use std::time::{Duration, Instant};
 
     use crate::crash::Point;
@@ -90,10 +97,17 @@ mod armed {
 
     static PLAN: OnceLock<Plan> = OnceLock::new();
     static PASSES: AtomicU32 = AtomicU32::new(0);
+    static ONE_EPOCH: AtomicBool = AtomicBool::new(false);
 
     /// What the variable says is done from now on. `false`: it says nothing that can be done.
     pub fn arm(text: &str) -> bool {
-        parse(text).is_some_and(|plan| PLAN.set(plan).is_ok())
+        let plan = text.strip_prefix("one-epoch,");
+        ONE_EPOCH.store(plan.is_some(), Ordering::SeqCst);
+        parse(plan.unwrap_or(text)).is_some_and(|plan| PLAN.set(plan).is_ok())
+    }
+
+    pub fn one_epoch() -> bool {
+        ONE_EPOCH.load(Ordering::SeqCst)
     }
 
     fn parse(text: &str) -> Option<Plan> {

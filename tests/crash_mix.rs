@@ -18,6 +18,7 @@ macro_rules! support {
 support! {
     bank: "support/bank.rs";
     program: "support/program.rs";
+    proxy: "support/proxy.rs";
     services: "support/services.rs";
     topics: "support/topics.rs";
     workspace: "support/workspace.rs";
@@ -26,8 +27,6 @@ support! {
 mod coherence;
 #[path = "support/dump.rs"]
 mod dump;
-#[path = "support/proxy.rs"]
-mod proxy;
 #[path = "support/waiting.rs"]
 mod waiting;
 

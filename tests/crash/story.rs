@@ -15,7 +15,7 @@ use super::bank::{self, Bank};
 use super::coherence;
 use super::dice::Dice;
 use super::dump;
-use super::program::{self, Running};
+use super::program::{self, Done, Running};
 use super::services;
 use super::topics::{self, Isolation, Stated};
 use super::waiting::{LIMIT, wait_for};
@@ -143,7 +143,7 @@ impl Story {
         self.figures.sessions =
             state.iter().filter(|(_, stated)| is_session(stated)).count() as u64;
         self.check_versions(&state);
-        self.check_independently().await;
+        self.checked().await.ended_with(0);
         let published = last_events(&self.workspace.names);
         self.figures.events = self.workspace.events().len() as u64;
         let names = self.newcomer(&["run", "--once"]).await.0;
@@ -153,7 +153,7 @@ impl Story {
     }
 
     /// By a program that shares no code with us.
-    async fn check_independently(&self) {
+    pub async fn checked(&self) -> Done {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/check.py");
         let (bootstrap, registry) = (services::bootstrap(), services::registry());
         let url = self.workspace.bank.url();
@@ -167,8 +167,7 @@ impl Story {
             dump::lines(&self.workspace.store()).iter().map(|line| format!("{line}\n")).collect();
         fs::write(folder.join("store.jsonl"), dump).unwrap();
         let python = services::python();
-        let check = program::start(&python, &arguments.concat(), &[], folder, "check");
-        check.ended().await.ended_with(0);
+        program::start(&python, &arguments.concat(), &[], folder, "check").ended().await
     }
 
     /// The state has the bank's version of each record.

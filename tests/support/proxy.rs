@@ -3,6 +3,8 @@
 //! Brokers tell clients where brokers are: in answers, the broker's address is replaced by the
 //! proxy's, which has as many bytes. What comes behind a held request on its connection waits too.
 //! A client that has gone does not take the request along: released, it still reaches the broker.
+//! The same where its connection was cut, so that it asks once more on another one: then the
+//! request comes twice.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -30,6 +32,8 @@ pub enum Stage {
     /// The next request of this kind is to be held, after so many others.
     Wanted(Request, u32),
     Held,
+    /// Held, and the client has lost its connection.
+    Cut,
     Released,
     /// The broker's answer, from the correlation id on.
     Answered(Vec<u8>),
@@ -76,8 +80,14 @@ impl Proxy {
         self.stage.send_replace(Stage::Wanted(request, after));
     }
 
-    pub fn release(&self) {
+    /// Closes the connection on which the held request came.
+    pub fn cut(&self) {
         assert_eq!(*self.stage.borrow(), Stage::Held);
+        self.stage.send_replace(Stage::Cut);
+    }
+
+    pub fn release(&self) {
+        assert!(matches!(*self.stage.borrow(), Stage::Held | Stage::Cut));
         self.stage.send_replace(Stage::Released);
     }
 
@@ -97,25 +107,36 @@ async fn accept(
         let Ok(far) = TcpStream::connect(broker).await else { continue };
         let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
         let late = Arc::new(Mutex::new(None));
-        connections.spawn(forward(from_near, to_far, Arc::clone(&stage), Arc::clone(&late)));
-        connections.spawn(answer(from_far, to_near, addresses.clone(), Arc::clone(&stage), late));
+        let client = Arc::new(tokio::sync::Mutex::new(to_near));
+        let connection = Connection { client, stage: Arc::clone(&stage), late };
+        connections.spawn(forward(from_near, to_far, connection.clone()));
+        connections.spawn(answer(from_far, addresses.clone(), connection));
         while connections.try_join_next().is_some() {}
     }
 }
 
-/// The correlation id of the request that was held on a connection.
-type Late = Arc<Mutex<Option<[u8; 4]>>>;
-
-async fn forward(
-    mut near: OwnedReadHalf,
-    mut far: OwnedWriteHalf,
+/// What both directions of a connection share.
+#[derive(Clone)]
+struct Connection {
+    client: Arc<tokio::sync::Mutex<OwnedWriteHalf>>,
     stage: Arc<watch::Sender<Stage>>,
-    late: Late,
-) {
+    /// The correlation id of the request that was held on it.
+    late: Arc<Mutex<Option<[u8; 4]>>>,
+}
+
+async fn forward(mut near: OwnedReadHalf, mut far: OwnedWriteHalf, connection: Connection) {
+    let Connection { client, stage, late } = connection;
     while let Some(frame) = frame(&mut near).await {
         if is_wanted(&frame, &stage) {
             *late.lock().unwrap() = frame[8..12].try_into().ok();
             let mut stages = stage.subscribe();
+            if stages.wait_for(|stage| *stage != Stage::Held).await.is_err() {
+                return;
+            }
+            if *stage.borrow() == Stage::Cut {
+                // It has gone if that fails.
+                let _ = client.lock().await.shutdown().await;
+            }
             if stages.wait_for(|stage| *stage == Stage::Released).await.is_err() {
                 return;
             }
@@ -148,13 +169,8 @@ fn is_wanted(frame: &[u8], stage: &watch::Sender<Stage>) -> bool {
     })
 }
 
-async fn answer(
-    mut far: OwnedReadHalf,
-    mut near: OwnedWriteHalf,
-    addresses: Addresses,
-    stage: Arc<watch::Sender<Stage>>,
-    late: Late,
-) {
+async fn answer(mut far: OwnedReadHalf, addresses: Addresses, connection: Connection) {
+    let Connection { client, stage, late } = connection;
     let is_late = |id: &[u8]| late.lock().unwrap().is_some_and(|late| late == id);
     while let Some(mut frame) = frame(&mut far).await {
         if is_late(&frame[4..8]) {
@@ -167,7 +183,7 @@ async fn answer(
             }
         }
         // Nobody may be there any more to read it.
-        let _ = near.write_all(&frame).await;
+        let _ = client.lock().await.write_all(&frame).await;
     }
     let waits = late.lock().unwrap().is_some();
     stage.send_if_modified(|stage| {

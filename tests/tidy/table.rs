@@ -36,7 +36,7 @@ pub const LAYERS: &[Layer] = &[
         "adapter; knows nothing of Kafka",
     ),
     layer("avro", &["domain"], "adapter; knows nothing of Kafka"),
-    layer("kafka", &["retry"], "adapter; knows nothing of what a record means"),
+    layer("kafka", &["crash", "retry"], "adapter; knows nothing of what a record means"),
     layer("store", &["change", "crash", "entropy", "state"], "adapter; a cache of the fold"),
     layer("publish", &["change", "crash", "domain", "kafka", "state"], "the delivery promise"),
     layer(
