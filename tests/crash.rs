@@ -52,5 +52,7 @@ mod held;
 mod late;
 #[path = "crash/points.rs"]
 mod points;
+#[path = "crash/registry.rs"]
+mod registry;
 #[path = "crash/story.rs"]
 mod story;
