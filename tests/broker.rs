@@ -26,6 +26,8 @@ mod waiting;
 #[path = "support/workspace.rs"]
 mod workspace;
 
+#[path = "broker/compaction.rs"]
+mod compaction;
 #[path = "broker/connectors.rs"]
 mod connectors;
 #[path = "broker/consumer.rs"]

@@ -179,6 +179,18 @@ fn documents_lead_somewhere() {
 }
 
 #[test]
+fn tests_that_pages_name_exist() {
+    let mut names = BTreeSet::new();
+    for source in sources("tests/") {
+        let file = Path::new(&source.path).file_stem().unwrap().to_str().unwrap();
+        let words = source.code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        names.extend(words.map(|word| (file.to_owned(), word.to_owned())));
+    }
+    let path = "docs/guarantees.md";
+    nothing(documents::check_tests(path, &read(path), &names));
+}
+
+#[test]
 fn the_readme_shows_what_a_newcomer_types() {
     let text = read("README.md");
     let commands = ["cargo run --release -- demo", "./scripts/test"];

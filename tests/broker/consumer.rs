@@ -47,6 +47,12 @@ async fn check(workspace: &Workspace, from: &[&str]) -> Done {
     python(workspace, "check.py", &[&fixed[..], from].concat()).await
 }
 
+/// The same over the broker's topics.
+pub async fn check_broker(workspace: &Workspace) -> Done {
+    let (bootstrap, registry) = (services::bootstrap(), services::registry());
+    check(workspace, &["--bootstrap", &bootstrap, "--registry", &registry]).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn decodes_every_topic_and_finds_what_the_bank_holds() {
     let workspace = Workspace::small("consumer").await;

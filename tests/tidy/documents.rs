@@ -1,6 +1,6 @@
 //! Documents and schemas: what they point to exists, and what they list is what there is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
@@ -65,6 +65,31 @@ fn prose(text: &str) -> Vec<(usize, String)> {
         }
     }
     lines
+}
+
+/// Tests that a page names, as `file::function` or `a_long_name_of_a_function`, and that do not
+/// exist. `functions` are those of all tests, by file and name.
+pub fn check_tests(path: &str, text: &str, functions: &BTreeSet<(String, String)>) -> Vec<String> {
+    let is_name = |word: &str| {
+        let words = word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        words && word.matches('_').count() > 1
+    };
+    let mut found = Vec::new();
+    for (line, text) in (1..).zip(text.lines()) {
+        for word in text.split('`').skip(1).step_by(2) {
+            let (file, name) = word.rsplit_once("::").map_or((None, word), |(f, n)| (Some(f), n));
+            if !is_name(name) {
+                continue;
+            }
+            let exists = functions
+                .iter()
+                .any(|(place, function)| function == name && file.is_none_or(|f| f == place));
+            if !exists {
+                found.push(format!("{path}:{line}: there is no test `{word}`"));
+            }
+        }
+    }
+    found
 }
 
 /// Commands that a page must show in a block of code, and does not.
@@ -219,6 +244,16 @@ mod tests {
             check_links("docs/a.md", text, exists),
             ["docs/a.md:5: gone.md leads nowhere", "docs/a.md:5: ../../out.md leads nowhere"]
         );
+    }
+
+    #[test]
+    fn tests_that_do_not_exist_are_found() {
+        let there = BTreeSet::from([("group".to_owned(), "a_leave_is_noticed".to_owned())]);
+        let text = "`group::a_leave_is_noticed`, `a_leave_is_noticed`, `change_no`, `V1`\n\
+                    `store::a_leave_is_noticed` and `a_leave_is_not_noticed`";
+        let found = check_tests("a.md", text, &there);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found.iter().all(|line| line.starts_with("a.md:2: ")), "{found:?}");
     }
 
     #[test]
