@@ -22,6 +22,8 @@ pub enum Blow {
     Line(u64),
     /// `kill -9` at the nth look at it.
     Look(u64),
+    /// `kill -9` at the nth look at it, while another one stands by.
+    Beside(u64),
     /// Sleeps at a named point while another process works, and wakes.
     Pause(Point),
     /// The store folder is gone.
@@ -47,6 +49,7 @@ impl Story {
             Blow::Events(more) => self.die_after_events(more),
             Blow::Line(nth) => self.die_at_line(nth).await,
             Blow::Look(nth) => self.die_at_look(nth).await,
+            Blow::Beside(nth) => self.die_beside_another(nth).await,
             Blow::Pause(point) => self.sleep_at(point).await,
             Blow::Broker(action, number) => self.suffer_broker(action, number).await,
             Blow::Late(request, after) => drop(self.suffer_late(request, after).await),
@@ -136,6 +139,37 @@ impl Story {
         };
         wait_for("a moment", look, || running.so_far()).await;
         assert_eq!(running.kill().code, -9);
+        self.figures.kills += 1;
+    }
+
+    /// Each in its turn is the one that stands by, with a store that is as old as its last death.
+    async fn die_beside_another(&mut self, nth: u64) {
+        self.tell(format!("die at look {nth} beside another"));
+        let other = format!("store.path={}", self.workspace.folder().join("other").display());
+        let mut more: [&[&str]; 2] = [&[], &["--set", &other]];
+        if self.figures.kills % 2 == 1 {
+            more.swap(0, 1);
+        }
+        let owner = self.workspace.run(more[0]).await;
+        let mut standby = self.workspace.start(&["run"], more[1]);
+        standby.says(STANDBY, 1).await;
+        let life = self.life();
+        let mut looks = 0;
+        let look = || {
+            looks += 1;
+            life();
+            (looks >= nth).then_some(())
+        };
+        wait_for("a moment", look, || owner.so_far()).await;
+        let before = self.workspace.events().len();
+        assert_eq!(owner.kill().code, -9);
+        standby.says("workspace acquired", 1).await;
+        Feed::open(&self.workspace.names).until("what comes after", |events| {
+            life();
+            events.len() > before
+        });
+        standby.signal("TERM");
+        standby.ended().await.ended_with(0);
         self.figures.kills += 1;
     }
 

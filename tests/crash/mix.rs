@@ -26,6 +26,8 @@ enum Kind {
     Points,
     /// Brokers die and are restarted.
     Brokers,
+    /// Owners die beside a standby.
+    Pairs,
 }
 
 impl Kind {
@@ -34,6 +36,7 @@ impl Kind {
             "mix" => Some(Kind::Mix),
             "points" => Some(Kind::Points),
             "brokers" => Some(Kind::Brokers),
+            "pairs" => Some(Kind::Pairs),
             _ => None,
         }
     }
@@ -84,6 +87,7 @@ fn blows(kind: Kind, seed: u64, dice: &mut Dice) -> Vec<Blow> {
             (first..first + BLOWS).map(|number| Blow::Point(point(number))).collect()
         }
         Kind::Brokers => (0..BLOWS).map(|_| broker_trouble(dice)).collect(),
+        Kind::Pairs => (0..BLOWS).map(|_| Blow::Beside(dice.between(1, 80))).collect(),
     }
 }
 
