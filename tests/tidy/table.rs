@@ -28,7 +28,7 @@ pub const LAYERS: &[Layer] = &[
     layer("json", &[], "pure: bytes to a tree"),
     layer("domain", &[], "pure: what is published; knows nothing of Atlar's JSON, Avro or Kafka"),
     layer("map", &["json", "domain"], "pure: Atlar's JSON to what is published"),
-    layer("change", &["json"], "pure: fingerprints and verdicts"),
+    layer("change", &["json", "variant"], "pure: fingerprints and verdicts"),
     layer("state", &["change", "variant"], "pure: records of the state topic and their fold"),
     layer("poll::tree", &["domain"], "pure: the lists that are read, as a table"),
     layer(
