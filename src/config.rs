@@ -44,9 +44,9 @@ pub use choice::{
     ApiVersion, Auth, ExternalPaymentsSource, KeyFormat, LogFormat, LogLevel, Mechanism, Protocol,
 };
 pub use deployment::{Deployment, Workspace};
-#[cfg(feature = "crash-points")]
-pub use environment::CRASH_VARIABLE;
 pub use environment::{CONFIG_VARIABLE, Environment, PREFIX, variable_of};
+#[cfg(feature = "crash-points")]
+pub use environment::{CRASH_VARIABLE, RELEASE_VARIABLE};
 pub use kind::{Kind, address, duration, host, spelled};
 pub use options::{
     AtlarOptions, Config, Credentials, DeleteOptions, EventOptions, HttpOptions, KafkaOptions,

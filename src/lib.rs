@@ -28,3 +28,5 @@ pub mod status;
 pub mod store;
 pub mod supervise;
 pub mod telemetry;
+#[cfg(feature = "crash-points")]
+pub mod variant;

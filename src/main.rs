@@ -19,10 +19,8 @@ fn main() -> ExitCode {
     cli::apply_color(cli.color);
     let context = Context { environment: Environment::of_process(), output: cli.output };
     #[cfg(feature = "crash-points")]
-    if let Some(text) = context.environment.get(atlar_ingestor::config::CRASH_VARIABLE)
-        && !atlar_ingestor::crash::arm(text)
-    {
-        cli::print_failure(&Failure::unexpected("no such crash point"), context.output);
+    if let Err(what) = prepare_for_a_test(&context.environment) {
+        cli::print_failure(&Failure::unexpected(what), context.output);
         return ExitCode::FAILURE;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -42,4 +40,18 @@ fn main() -> ExitCode {
             failure.code.into()
         }
     }
+}
+
+/// Does what a test asks for by variables that a release does not know; else says what is wrong.
+#[cfg(feature = "crash-points")]
+fn prepare_for_a_test(environment: &Environment) -> Result<(), &'static str> {
+    use atlar_ingestor::config::{CRASH_VARIABLE, RELEASE_VARIABLE};
+    use atlar_ingestor::{crash, variant};
+    if environment.get(CRASH_VARIABLE).is_some_and(|text| !crash::arm(text)) {
+        return Err("no such crash point");
+    }
+    if environment.get(RELEASE_VARIABLE).is_some_and(|name| !variant::choose_release(name)) {
+        return Err("no such release");
+    }
+    Ok(())
 }

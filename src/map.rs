@@ -41,7 +41,7 @@ pub use joins::{
 };
 pub use known::is_documented;
 pub use note::Note;
-pub use same::{LEFT_OUT, LEFT_OUT_OF_DIRECT_DEBITS, WORDS, same_meaning};
+pub use same::{LEFT_OUT, LEFT_OUT_OF_DIRECT_DEBITS, WORDS, same_content, same_meaning};
 
 /// What other lists say about this record.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -3,10 +3,11 @@
 //! The topic is compacted and has one partition. [`record`] is the record of one entity,
 //! [`control`] the records about the workspace itself, [`view`] the fold of both in offset order,
 //! [`index`] the part of that fold which the hot path asks. [`shown`] and [`summary`] are what
-//! operators see of it. All of it is pure: bytes in, values out. Layout and compatibility rules:
-//! `docs/state-format.md`.
+//! operators see of it; [`format`] says which layouts this release reads and writes. All of it is
+//! pure: bytes in, values out. Layout and compatibility rules: `docs/state-format.md`.
 
 pub mod control;
+pub mod format;
 pub mod index;
 pub mod record;
 pub mod shown;
@@ -19,14 +20,14 @@ pub use record::StateRecord;
 pub use summary::Summary;
 pub use view::View;
 
-/// The format this release writes. It reads this one only, as there is no older one.
-pub const FORMAT: u8 = 1;
-
 /// A state record that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Written by a newer release.
-    #[error("the state topic holds records of format {found}, this release reads format {FORMAT}")]
+    #[error(
+        "the state topic holds records of format {found}, this release reads formats up to {}",
+        format::formats().newest.number()
+    )]
     NewerFormat { found: u8 },
     /// Not a record of ours.
     #[error("the record at offset {offset} of the state topic is damaged or was not written by us")]

@@ -59,6 +59,9 @@ pub enum Doubt {
     Damaged,
     #[error("the store belongs to another Kafka cluster or workspace")]
     Foreign,
+    /// Entries tell no format, and the topic must not be taken for one that this release can read.
+    #[error("the store was filled from records of a format that this release does not read")]
+    NewerFormat,
     #[error("the store ends outside the state topic")]
     OutOfRange,
     #[error("the store's checksum does not fit")]
@@ -81,6 +84,7 @@ pub struct Snapshot {
     pub(crate) streams: Vec<String>,
     pub(crate) entries: u64,
     pub(crate) next_offset: i64,
+    pub(crate) newest_format: u8,
 }
 
 impl Snapshot {
@@ -97,6 +101,7 @@ impl Snapshot {
             streams: view.index.streams().to_vec(),
             entries: view.index.len() as u64,
             next_offset: view.next_offset,
+            newest_format: view.newest_format,
         }
     }
 
@@ -205,6 +210,7 @@ impl Drop for WriteBehind {
 mod tests {
     use super::*;
     use crate::change::Fingerprint;
+    use crate::state::format::formats;
     use crate::state::view::Read;
     use crate::state::{Control, EntityKey, StateRecord, record};
 
@@ -265,6 +271,7 @@ mod tests {
         assert_eq!(store.seed(), seed);
         assert_eq!(loaded.index.len(), 5000);
         assert_eq!(loaded.next_offset, view.next_offset);
+        assert_eq!((loaded.newest_format, view.newest_format), (1, 1));
         assert_eq!(loaded.organization.as_deref(), Some("org"));
         for entry in view.index.iter() {
             let kept = loaded.index.get(entry.key).unwrap();
@@ -286,6 +293,15 @@ mod tests {
             save(folder.path(), &mut filled(100));
             check_doubt(folder.path(), &other, doubt);
         }
+    }
+
+    #[test]
+    fn what_was_read_from_a_newer_format_is_wiped() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut view = filled(10);
+        view.newest_format = formats().newest.number() + 1;
+        save(folder.path(), &mut view);
+        check_doubt(folder.path(), &expected(), Doubt::NewerFormat);
     }
 
     #[test]

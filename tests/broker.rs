@@ -44,6 +44,8 @@ mod kill;
 mod life;
 #[path = "broker/rebuild.rs"]
 mod rebuild;
+#[path = "broker/releases.rs"]
+mod releases;
 #[path = "broker/rivals.rs"]
 mod rivals;
 #[path = "broker/secure.rs"]

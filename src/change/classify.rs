@@ -2,14 +2,12 @@
 
 use std::time::Instant;
 
-use super::fingerprint::Fingerprint;
+use super::fingerprint::{Fingerprint, Print};
 
 /// What the last published (or about to be published) change of an entity says.
 #[derive(Debug, Clone, Copy)]
 pub struct Known {
-    pub fingerprint: Fingerprint,
-    /// The rules the fingerprint was made by are ours.
-    pub algorithm_is_ours: bool,
+    pub print: Print,
     /// The record was judged in the generation of the API that is read now.
     pub generation_is_ours: bool,
     /// `version` of the record as Atlar sent it.
@@ -24,10 +22,21 @@ pub struct Known {
 /// What was received.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen {
-    pub fingerprint: Fingerprint,
+    /// By the rules that this release writes.
+    pub print: Print,
+    /// By the rules that the state names, where those are others that this release knows.
+    pub by_stored: Option<Print>,
     pub version: Option<i64>,
     /// When the request began whose answer this is.
     pub requested_at: Instant,
+}
+
+impl Seen {
+    /// The fingerprint by the rules with this number.
+    fn by(&self, algorithm: u8) -> Option<Fingerprint> {
+        let prints = [Some(self.print), self.by_stored].into_iter().flatten();
+        prints.into_iter().find(|print| print.algorithm == algorithm).map(|print| print.fingerprint)
+    }
 }
 
 /// The verdict.
@@ -60,14 +69,10 @@ pub fn classify(known: Option<Known>, seen: Seen, trust_older: bool) -> Class {
     if known.deleted {
         return Class::New;
     }
-    if !known.algorithm_is_ours || !known.generation_is_ours {
-        return Class::Unknown;
-    }
-    let older = match (known.version, seen.version) {
-        (Some(published), Some(version)) => version < published,
-        _ => false,
-    };
-    if known.fingerprint == seen.fingerprint {
+    let comparable = seen.by(known.print.algorithm).filter(|_| known.generation_is_ours);
+    let Some(fingerprint) = comparable else { return Class::Unknown };
+    let older = is_older(known.version, seen.version);
+    if known.print.fingerprint == fingerprint {
         return match (known.version, seen.version) {
             (published, version) if published == version => Class::Same,
             // Lower, or gone missing: the content is what was published; nothing to record.
@@ -85,6 +90,11 @@ pub fn classify(known: Option<Known>, seen: Seen, trust_older: bool) -> Class {
     Class::Changed
 }
 
+/// Whether what was seen has a lower version than what was published.
+pub fn is_older(published: Option<i64>, seen: Option<i64>) -> bool {
+    matches!((published, seen), (Some(published), Some(seen)) if seen < published)
+}
+
 fn crossed(known: Known, seen: Seen) -> bool {
     known.pending || known.published_at.is_some_and(|at| seen.requested_at < at)
 }
@@ -98,10 +108,13 @@ mod tests {
     const A: Fingerprint = Fingerprint([1; 16]);
     const B: Fingerprint = Fingerprint([2; 16]);
 
+    fn print(algorithm: u8, fingerprint: Fingerprint) -> Print {
+        Print { algorithm, fingerprint }
+    }
+
     fn known(fingerprint: Fingerprint, version: Option<i64>) -> Known {
         Known {
-            fingerprint,
-            algorithm_is_ours: true,
+            print: print(1, fingerprint),
             generation_is_ours: true,
             version,
             deleted: false,
@@ -111,7 +124,8 @@ mod tests {
     }
 
     fn seen(fingerprint: Fingerprint, version: Option<i64>) -> Seen {
-        Seen { fingerprint, version, requested_at: Instant::now() }
+        let print = print(1, fingerprint);
+        Seen { print, by_stored: None, version, requested_at: Instant::now() }
     }
 
     #[test]
@@ -157,7 +171,28 @@ mod tests {
     fn deleted_returns_as_new_and_foreign_rules_are_not_guessed() {
         let gone = Known { deleted: true, ..known(A, Some(9)) };
         assert_eq!(classify(Some(gone), seen(A, Some(1)), false), Class::New);
-        let foreign = Known { algorithm_is_ours: false, ..known(A, Some(1)) };
+        let foreign = Known { print: print(3, A), ..known(A, Some(1)) };
         assert_eq!(classify(Some(foreign), seen(A, Some(1)), false), Class::Unknown);
+    }
+
+    #[test]
+    fn the_rules_of_the_state_decide() {
+        // Whether the state's rules are newer or older than those that are written.
+        for stored in [1, 3] {
+            let known = Known { print: print(stored, A), ..known(A, Some(1)) };
+            let seen = |by_stored, version| Seen {
+                print: print(2, A),
+                by_stored: Some(print(stored, by_stored)),
+                version,
+                ..seen(A, None)
+            };
+            let class = |seen| classify(Some(known), seen, false);
+            assert_eq!(class(seen(A, Some(1))), Class::Same);
+            assert_eq!(class(seen(A, Some(2))), Class::Rebased);
+            assert_eq!(class(seen(B, Some(2))), Class::Changed);
+            assert_eq!(class(seen(B, Some(0))), Class::Stale);
+            // Equal bytes of other rules are no equal content.
+            assert_eq!(class(Seen { by_stored: None, ..seen(A, Some(1)) }), Class::Unknown);
+        }
     }
 }

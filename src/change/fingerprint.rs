@@ -1,6 +1,6 @@
 //! The content fingerprint: 16 bytes that are equal when two records mean the same.
 //!
-//! Hashed is a canonical text of the record as received, followed by the outcome of its joins:
+//! By rules 1, hashed is a canonical text of the record as received, followed by the outcome of its joins:
 //!
 //! - members sorted by name, the last of two members with one name counts;
 //! - members and elements that mean nothing (`null`, `""`, `{}`, `[]`) are dropped, since Atlar
@@ -16,11 +16,8 @@
 
 use std::fmt;
 
+use super::rules::Rules;
 use crate::json::Json;
-
-/// Number of the rules above. State records carry it, so that a change of the rules republishes
-/// nothing.
-pub const ALGORITHM: u8 = 1;
 
 /// See the module.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -38,6 +35,20 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
+/// A fingerprint and the number of the rules it was made by. Two of different rules say nothing
+/// about each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Print {
+    pub algorithm: u8,
+    pub fingerprint: Fingerprint,
+}
+
+impl fmt::Display for Print {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.algorithm, self.fingerprint)
+    }
+}
+
 /// What the joins of a record came to: compared is this outcome, never the tables joined.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct JoinOutcome<'a> {
@@ -49,9 +60,21 @@ pub struct JoinOutcome<'a> {
     pub external_accounts: Option<&'a str>,
 }
 
-/// Fingerprint of `record`; `embeds_balance` leaves out a top-level `balance` (accounts).
-pub fn content(record: &Json<'_>, embeds_balance: bool, joined: JoinOutcome<'_>) -> Fingerprint {
+/// Fingerprint of `record` by these rules; `embeds_balance` leaves out a top-level `balance`
+/// (accounts).
+pub fn content(
+    rules: Rules,
+    record: &Json<'_>,
+    embeds_balance: bool,
+    joined: JoinOutcome<'_>,
+) -> Print {
     let mut text = Vec::with_capacity(1024);
+    match rules {
+        Rules::One => {}
+        // Another text for every record, and nothing else: what a test needs of other rules.
+        #[cfg(feature = "crash-points")]
+        Rules::Next => text.extend_from_slice(b"2\n"),
+    }
     let place = Place { record: true, free: false, root: embeds_balance };
     write_value(&mut text, record, place);
     text.push(b'\n');
@@ -67,7 +90,7 @@ pub fn content(record: &Json<'_>, embeds_balance: bool, joined: JoinOutcome<'_>)
     let hash = blake3::hash(&text);
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash.as_bytes()[..16]);
-    Fingerprint(bytes)
+    Print { algorithm: rules.number(), fingerprint: Fingerprint(bytes) }
 }
 
 /// Where in the record the walk is.
@@ -151,7 +174,8 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Fingerprint {
-        content(&Json::parse(text.as_bytes()).unwrap(), true, JoinOutcome::default())
+        let json = Json::parse(text.as_bytes()).unwrap();
+        content(Rules::One, &json, true, JoinOutcome::default()).fingerprint
     }
 
     #[track_caller]
@@ -212,8 +236,19 @@ mod tests {
         let none = JoinOutcome::default();
         let bank = JoinOutcome { bank_name: Some("B"), ..none };
         let own = JoinOutcome { own_counterparty: true, ..none };
-        let all = [none, bank, own].map(|joined| content(&json, true, joined));
+        let all = [none, bank, own].map(|joined| content(Rules::One, &json, true, joined));
         assert!(all[0] != all[1] && all[1] != all[2] && all[0] != all[2]);
-        assert_ne!(content(&json, true, none), content(&json, false, none));
+        let without = content(Rules::One, &json, false, none);
+        assert_ne!(content(Rules::One, &json, true, none), without);
+    }
+
+    #[test]
+    fn the_rules_are_fixed() {
+        // State topics hold such fingerprints: other ones need another number.
+        let json = Json::parse(br#"{"id":"1","version":3,"b":[null,1.50],"a":"x"}"#).unwrap();
+        let joined =
+            JoinOutcome { bank_name: Some("B"), own_counterparty: true, ..JoinOutcome::default() };
+        let print = content(Rules::One, &json, true, joined);
+        assert_eq!(print.to_string(), "1:fa74497c3aeb47a52f786e4ca57ce302");
     }
 }

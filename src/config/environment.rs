@@ -12,6 +12,10 @@ pub const CONFIG_VARIABLE: &str = "ATLAR_INGESTOR_CONFIG";
 #[cfg(feature = "crash-points")]
 pub const CRASH_VARIABLE: &str = "ATLAR_INGESTOR_CRASH_AT";
 
+/// Which release a test lets the process be: see [`crate::variant`]. Unknown to a release.
+#[cfg(feature = "crash-points")]
+pub const RELEASE_VARIABLE: &str = "ATLAR_INGESTOR_RELEASE";
+
 /// Environment variables, handed in so that tests need not touch the process.
 #[derive(Clone, Debug, Default)]
 pub struct Environment(BTreeMap<String, Variable>);
@@ -67,7 +71,7 @@ impl<N: Into<String>, T: Into<String>> FromIterator<(N, T)> for Environment {
 
 fn is_no_key(name: &str) -> bool {
     #[cfg(feature = "crash-points")]
-    if name == CRASH_VARIABLE {
+    if name == CRASH_VARIABLE || name == RELEASE_VARIABLE {
         return true;
     }
     name == CONFIG_VARIABLE

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::avro::{self, Encoder};
-use crate::change::Fingerprint;
+use crate::change::{Fingerprint, Print};
 use crate::domain::{
     DeadLetter, Entity, Envelope, Generation, Op, Record, Snapshot, Source, Timestamp, Via,
 };
@@ -13,6 +13,9 @@ use crate::publish::{Event, Names, What};
 
 /// Of a record that is too large for an event, its letter shows this much.
 const RAW_BYTES_MAX: usize = 500_000;
+/// A letter's header has a hash of the bytes, to which no rules apply: the number stands for that
+/// hash, and stays.
+const LETTER_HASH: u8 = 1;
 
 /// Encoder of one topic's events, and where its schema is found.
 pub struct Form {
@@ -43,7 +46,7 @@ pub struct Change<'a> {
     pub organization_id: &'a str,
     pub change_no: u64,
     pub batch_no: u64,
-    pub fingerprint: Fingerprint,
+    pub print: Print,
     /// Milliseconds since 1970: when the record was received.
     pub received_ms: i64,
     /// Milliseconds since 1970: when the difference was observed.
@@ -113,7 +116,7 @@ impl Press {
             schema_url: &form.schema_url,
             stream: change.stream,
             batch_no: change.batch_no,
-            fingerprint: change.fingerprint,
+            print: change.print,
         });
         let partition = partition::of(id.as_bytes(), self.partitions);
         Ok(Event {
@@ -155,7 +158,7 @@ impl Press {
             schema_url: &self.letters.schema_url,
             stream: unusable.stream,
             batch_no: unusable.batch_no,
-            fingerprint: unusable.content,
+            print: Print { algorithm: LETTER_HASH, fingerprint: unusable.content },
         });
         Ok(Event {
             topic,

@@ -27,8 +27,7 @@ use super::decisions::{Decisions, number};
 use super::event::Press;
 use super::joins::{Joins, Outcome};
 use super::letters::Letters;
-use crate::change::fingerprint;
-use crate::change::{ALGORITHM, Class, Known, Seen, Tally, classify};
+use crate::change::{Class, Known, Print, Seen, Tally, classify, fingerprint, rules};
 use crate::domain::{Entity, Generation, Record};
 use crate::json::Json;
 use crate::map;
@@ -97,6 +96,14 @@ pub struct Aside {
     home: Option<Home>,
     pub change_no: u64,
     pub location: EventLocation,
+}
+
+/// What the last event of an entity says.
+#[derive(Debug)]
+pub struct LastEvent {
+    pub record: Record,
+    /// Generation of the API that the record was read in.
+    pub generation: Generation,
 }
 
 /// The record that another one came inside of.
@@ -254,7 +261,7 @@ impl Judge {
     fn judge(
         &mut self,
         item: &Item<'_>,
-        published: Option<&Record>,
+        published: Option<&LastEvent>,
         tally: &mut Tally,
         observed: &mut Observed,
     ) -> Result<(), Refusal> {
@@ -296,8 +303,10 @@ impl Judge {
         let key = EntityKey::of(entity.as_str(), &id);
         let outcome = self.joins.outcome(entity, generation, &json, &id, account_id);
         let embeds = entity == Entity::Account;
+        let print = |rules| fingerprint::content(rules, &json, embeds, outcome.compared());
         let seen = Seen {
-            fingerprint: fingerprint::content(&json, embeds, outcome.compared()),
+            print: print(rules::known().written),
+            by_stored: self.other_rules(key).map(print),
             version: identity.version,
             requested_at: item.requested_at,
         };
@@ -310,11 +319,23 @@ impl Judge {
         Ok(())
     }
 
+    /// The rules that the committed state of an entity was written by, where they are others than
+    /// those written now, and known. What is under way was written by this process.
+    fn other_rules(&self, key: EntityKey) -> Option<rules::Rules> {
+        let (known, stored) = (rules::known(), self.view.index.get(key)?.algorithm);
+        known.numbered(stored).filter(|rules| *rules != known.written)
+    }
+
     fn verdict(&mut self, found: &Found<'_>, account_id: Option<&str>) -> Class {
         let stream = found.item.stream;
-        let trust_older = self.cycles.trusts_older(&stream.name, found.key, found.item.observed_ms);
+        let trust_older = self.trusts_older(found);
         let class = self.classify(found.key, stream.generation, found.seen, trust_older);
         if self.is_foreign(stream, account_id, found.key, class) { Class::Foreign } else { class }
+    }
+
+    /// Whether a lower version has been served for so long that it counts.
+    fn trusts_older(&self, found: &Found<'_>) -> bool {
+        self.cycles.trusts_older(&found.item.stream.name, found.key, found.item.observed_ms)
     }
 
     fn act(
@@ -322,7 +343,7 @@ impl Judge {
         found: &Found<'_>,
         id: &str,
         class: Class,
-        published: Option<&Record>,
+        published: Option<&LastEvent>,
         tally: &mut Tally,
         observed: &mut Observed,
     ) {
@@ -352,7 +373,7 @@ impl Judge {
             Class::Crossed => tally.crossed += 1,
             Class::Foreign => tally.foreign += 1,
             Class::Unknown => match published {
-                Some(published) => self.compare_meaning(found, id, published, tally),
+                Some(published) => self.compare_published(found, id, published, tally),
                 None => self.set_aside(found, tally, observed),
             },
         }
@@ -385,8 +406,7 @@ impl Judge {
         let below = match self.committing(key) {
             Some(record) => Some(known(record, generation)),
             None => self.view.index.get(key).map(|entry| Known {
-                fingerprint: entry.fingerprint,
-                algorithm_is_ours: entry.algorithm == ALGORITHM,
+                print: Print { algorithm: entry.algorithm, fingerprint: entry.fingerprint },
                 generation_is_ours: entry.generation == number(generation),
                 version: entry.version,
                 deleted: entry.deleted,
@@ -428,8 +448,7 @@ impl Judge {
 
 fn known(record: &StateRecord, generation: Generation) -> Known {
     Known {
-        fingerprint: record.fingerprint,
-        algorithm_is_ours: record.algorithm == ALGORITHM,
+        print: Print { algorithm: record.algorithm, fingerprint: record.fingerprint },
         generation_is_ours: record.generation == number(generation),
         version: record.version,
         deleted: record.deleted,

@@ -7,6 +7,7 @@
 pub(crate) mod bench;
 mod generations;
 mod letters;
+mod rules;
 mod standby;
 
 use std::time::{Duration, Instant};

@@ -1,6 +1,7 @@
-//! Whether two records of one entity, read in the two generations of the API, mean the same.
+//! Whether two records of one entity say the same, by what is published of them.
 //!
-//! When a workspace moves from one generation to the other, every record looks different, and none
+//! Records of one generation of the API are compared in all they say, but for what moves without
+//! meaning. Those of two generations are another matter: when a workspace moves from one generation to the other, every record looks different, and none
 //! has changed. Compared is what is published, after a small word table ([`WORDS`]), over the
 //! fields that both generations have: [`LEFT_OUT`] names the others. Anything else that differs is
 //! a difference.
@@ -47,6 +48,9 @@ pub const LEFT_OUT: &[(Option<Entity>, &str, &str)] = &[
     (Some(Entity::ExternalPayment), "counterparty.identifiers.holder_name", V1_ONLY),
 ];
 
+/// Of these, what says nothing within one generation either.
+const MEANINGLESS: &[&str] = &["raw", "version", "updated_at", "external_accounts.updated_at"];
+
 /// Beside these, of direct debits.
 pub const LEFT_OUT_OF_DIRECT_DEBITS: &[(&str, &str)] =
     &[("reconciliation_status", V1_ONLY), ("counterparty.name", V2_ONLY)];
@@ -54,6 +58,23 @@ pub const LEFT_OUT_OF_DIRECT_DEBITS: &[(&str, &str)] =
 const V1_ONLY: &str = "v1 only";
 const V2_ONLY: &str = "v2 only";
 const BANK_ID: &str = "the bank's own id is v1 only";
+
+/// Whether `published` and `seen`, the mapped records of one entity from one generation, say the
+/// same but for what moves without meaning. Symmetric.
+pub fn same_content(published: &Record, seen: &Record) -> bool {
+    if (published.entity(), published.id()) != (seen.entity(), seen.id()) {
+        return false;
+    }
+    let content = |record: &Record| {
+        let mut value = serde_json::to_value(record).ok()?;
+        MEANINGLESS.iter().for_each(|path| leave_out(&mut value, path));
+        Some(value)
+    };
+    match (content(published), content(seen)) {
+        (Some(published), Some(seen)) => published == seen,
+        _ => false,
+    }
+}
 
 /// Whether `published` and `seen`, the mapped records of one entity from different generations,
 /// are equal in meaning. Symmetric.

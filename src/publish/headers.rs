@@ -6,7 +6,7 @@
 use rdkafka::message::{Header, OwnedHeaders};
 use uuid::{Uuid, uuid};
 
-use crate::change::{ALGORITHM, Fingerprint};
+use crate::change::Print;
 use crate::domain::Op;
 
 use super::What;
@@ -32,7 +32,7 @@ pub struct Facts<'a> {
     pub schema_url: &'a str,
     pub stream: &'a str,
     pub batch_no: u64,
-    pub fingerprint: Fingerprint,
+    pub print: Print,
 }
 
 /// `ce_type` of an event.
@@ -65,7 +65,7 @@ pub fn headers(facts: &Facts<'_>) -> OwnedHeaders {
         ("traceparent", &format!("00-{trace:016x}{span:016x}-{:016x}-00", span.max(1))),
         ("atlar_stream", facts.stream),
         ("atlar_batch", &facts.batch_no.to_string()),
-        ("atlar_fingerprint", &format!("{ALGORITHM}:{}", facts.fingerprint)),
+        ("atlar_fingerprint", &facts.print.to_string()),
     ];
     let mut headers = OwnedHeaders::new_with_capacity(pairs.len());
     for (key, value) in pairs {

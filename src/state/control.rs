@@ -2,14 +2,15 @@
 //!
 //! Keys begin with `\0`, so that they never meet an entity's key, and none is four bytes long:
 //! brokers older than the fix of KAFKA-14055 lose transaction markers beside such keys. A value is
-//! the format number, one byte, then JSON.
+//! the format number, one byte, then JSON as that format has it.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Error, FORMAT};
+use super::Error;
+use super::format::{self, Format, Formats, formats};
 
 /// Written once by `setup`: the identity of the workspace's topics.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -260,7 +261,12 @@ impl Control {
         key.into_bytes()
     }
 
+    /// Its value in the format that this release writes.
     pub fn value(&self) -> Vec<u8> {
+        self.value_in(formats().writes)
+    }
+
+    fn value_in(&self, format: Format) -> Vec<u8> {
         let json = match self {
             Control::Genesis(genesis) => serde_json::to_vec(genesis),
             Control::Session(session) => serde_json::to_vec(session),
@@ -279,21 +285,24 @@ impl Control {
             Control::Rebuild(rebuild) => serde_json::to_vec(rebuild),
             Control::Hold { hold, .. } => serde_json::to_vec(hold),
         };
-        let mut value = vec![FORMAT];
         // These types hold strings and numbers only: serialising them cannot fail.
-        value.extend_from_slice(&json.unwrap_or_default());
-        value
+        format::control(format, &json.unwrap_or_default())
     }
 
     /// Reads the record found at `offset` (for the error only). `None`: a kind that a later release
     /// of the same format added, which readers pass over.
     pub fn decode(key: &[u8], value: &[u8], offset: i64) -> Result<Option<Control>, Error> {
+        Control::decode_by(formats(), key, value, offset)
+    }
+
+    fn decode_by(
+        formats: Formats,
+        key: &[u8],
+        value: &[u8],
+        offset: i64,
+    ) -> Result<Option<Control>, Error> {
         let damaged = || Error::Damaged { offset };
-        let json = match value.split_first() {
-            Some((&FORMAT, json)) => json,
-            Some((&found, _)) if found > FORMAT => return Err(Error::NewerFormat { found }),
-            _ => return Err(damaged()),
-        };
+        let json = format::control_json(formats, value, offset)?;
         let key = std::str::from_utf8(key).map_err(|_| damaged())?;
         let control = if key == GENESIS {
             serde_json::from_slice(json).map(Control::Genesis)
@@ -424,6 +433,28 @@ mod tests {
             let (key, value) = (control.key(), control.value());
             assert!(is_control(&key) && key.len() != 4, "{control:?}");
             assert_eq!(Control::decode(&key, &value, 0), Ok(Some(control)));
+        }
+    }
+
+    #[cfg(feature = "crash-points")]
+    #[test]
+    fn the_release_that_introduces_a_format_reads_both() {
+        let newest = Format::Next;
+        let next = Formats { newest, ..format::RELEASED };
+        for control in one_of_each() {
+            let (key, value) = (control.key(), control.value_in(newest));
+            let refused = Control::decode_by(format::RELEASED, &key, &value, 0);
+            assert_eq!(refused, Err(Error::NewerFormat { found: 2 }));
+            for at in 1..value.len() {
+                let mut damaged = value.clone();
+                damaged[at] ^= 1;
+                let read = Control::decode_by(next, &key, &damaged, 4);
+                assert_eq!(read, Err(Error::Damaged { offset: 4 }), "{at}");
+            }
+            for format in [Format::One, newest] {
+                let read = Control::decode_by(next, &key, &control.value_in(format), 0);
+                assert_eq!(read, Ok(Some(control.clone())));
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The state record of one entity: what was last published of it, in 60 bytes and a stream name.
 //!
-//! Key: entity as in the topic's name, `\0`, id. Value, all integers big endian:
+//! Key: entity as in the topic's name, `\0`, id. Value in format 1, all integers big endian:
 //!
 //! | bytes | field |
 //! |---|---|
@@ -17,7 +17,8 @@
 //! | 56..60 | number of the last resync applied |
 //! | 60.. | stream, UTF-8 |
 
-use super::{Error, FORMAT};
+use super::Error;
+use super::format::{Format, Formats, formats};
 use crate::change::Fingerprint;
 
 const DELETED: u8 = 1;
@@ -60,7 +61,20 @@ pub fn key(entity: &str, id: &str) -> Vec<u8> {
 }
 
 impl StateRecord {
+    /// Its value in the format that this release writes.
     pub fn encode(&self) -> Vec<u8> {
+        self.encode_in(formats().writes)
+    }
+
+    fn encode_in(&self, format: Format) -> Vec<u8> {
+        match format {
+            Format::One => self.encode_one(),
+            #[cfg(feature = "crash-points")]
+            Format::Next => super::format::next::entity(self),
+        }
+    }
+
+    fn encode_one(&self) -> Vec<u8> {
         let mut flags = 0;
         flags |= if self.deleted { DELETED } else { 0 };
         flags |= if self.quarantined { QUARANTINED } else { 0 };
@@ -68,7 +82,7 @@ impl StateRecord {
         flags |= if self.event.is_some() { HAS_EVENT } else { 0 };
         let event = self.event.unwrap_or(EventLocation { partition: -1, offset: -1 });
         let mut out = Vec::with_capacity(FIXED_BYTES + self.stream.len());
-        out.extend_from_slice(&[FORMAT, flags, self.algorithm, self.generation]);
+        out.extend_from_slice(&[Format::One.number(), flags, self.algorithm, self.generation]);
         out.extend_from_slice(&event.partition.to_be_bytes());
         out.extend_from_slice(&event.offset.to_be_bytes());
         out.extend_from_slice(&self.change_no.to_be_bytes());
@@ -82,47 +96,53 @@ impl StateRecord {
 
     /// Reads the value found at `offset` of the state topic (for the error only).
     pub fn decode(value: &[u8], offset: i64) -> Result<StateRecord, Error> {
-        let damaged = Error::Damaged { offset };
-        match value.first() {
-            Some(&FORMAT) => {}
-            Some(&found) if found > FORMAT => return Err(Error::NewerFormat { found }),
-            _ => return Err(damaged),
-        }
-        let mut reader = Reader { rest: value.get(1..).unwrap_or_default() };
-        let record = (|| {
-            let [flags, algorithm, generation] = reader.take::<3>()?;
-            let partition = i32::from_be_bytes(reader.take()?);
-            let event_offset = i64::from_be_bytes(reader.take()?);
-            let change_no = u64::from_be_bytes(reader.take()?);
-            let fingerprint = Fingerprint(reader.take()?);
-            let version = i64::from_be_bytes(reader.take()?);
-            let batch_no = u64::from_be_bytes(reader.take()?);
-            let resync = u32::from_be_bytes(reader.take()?);
-            let location = EventLocation { partition, offset: event_offset };
-            Some(StateRecord {
-                deleted: flags & DELETED != 0,
-                quarantined: flags & QUARANTINED != 0,
-                algorithm,
-                generation,
-                event: (flags & HAS_EVENT != 0).then_some(location),
-                change_no,
-                fingerprint,
-                version: (flags & HAS_VERSION != 0).then_some(version),
-                batch_no,
-                resync,
-                stream: std::str::from_utf8(reader.rest).ok()?.to_owned(),
-            })
-        })();
-        record.ok_or(damaged)
+        StateRecord::decode_by(formats(), value, offset)
+    }
+
+    fn decode_by(formats: Formats, value: &[u8], offset: i64) -> Result<StateRecord, Error> {
+        let record = match formats.split(value, offset)? {
+            (Format::One, rest) => StateRecord::decode_one(rest),
+            #[cfg(feature = "crash-points")]
+            (Format::Next, rest) => super::format::next::entity_record(rest),
+        };
+        record.ok_or(Error::Damaged { offset })
+    }
+
+    /// Reads what follows the number of the format.
+    fn decode_one(rest: &[u8]) -> Option<StateRecord> {
+        let mut reader = Reader { rest };
+        let [flags, algorithm, generation] = reader.take::<3>()?;
+        let partition = i32::from_be_bytes(reader.take()?);
+        let event_offset = i64::from_be_bytes(reader.take()?);
+        let change_no = u64::from_be_bytes(reader.take()?);
+        let fingerprint = Fingerprint(reader.take()?);
+        let version = i64::from_be_bytes(reader.take()?);
+        let batch_no = u64::from_be_bytes(reader.take()?);
+        let resync = u32::from_be_bytes(reader.take()?);
+        let location = EventLocation { partition, offset: event_offset };
+        Some(StateRecord {
+            deleted: flags & DELETED != 0,
+            quarantined: flags & QUARANTINED != 0,
+            algorithm,
+            generation,
+            event: (flags & HAS_EVENT != 0).then_some(location),
+            change_no,
+            fingerprint,
+            version: (flags & HAS_VERSION != 0).then_some(version),
+            batch_no,
+            resync,
+            stream: std::str::from_utf8(reader.rest).ok()?.to_owned(),
+        })
     }
 }
 
-struct Reader<'a> {
-    rest: &'a [u8],
+/// Takes fields off the front of a value.
+pub(super) struct Reader<'a> {
+    pub rest: &'a [u8],
 }
 
 impl Reader<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.rest.split_first_chunk::<N>()?;
         self.rest = rest;
         Some(*head)
@@ -134,6 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::state::format::RELEASED;
 
     fn any_record() -> impl Strategy<Value = StateRecord> {
         let location = proptest::option::of((0..1000i32, 0..i64::MAX));
@@ -195,6 +216,43 @@ mod tests {
             "6163636f756e7473"
         );
         assert_eq!(hex::encode(record.encode()), expected);
+    }
+
+    #[cfg(feature = "crash-points")]
+    mod next {
+        use super::*;
+
+        const NEXT: Formats = Formats { newest: Format::Next, ..RELEASED };
+
+        proptest! {
+            #[test]
+            fn the_release_that_introduces_a_format_reads_both(record in any_record()) {
+                for format in [Format::One, Format::Next] {
+                    let value = record.encode_in(format);
+                    prop_assert_eq!(value[0], format.number());
+                    let read = StateRecord::decode_by(NEXT, &value, 0);
+                    prop_assert_eq!(read.as_ref(), Ok(&record));
+                }
+                let value = record.encode_in(Format::Next);
+                let refused = StateRecord::decode_by(RELEASED, &value, 0);
+                prop_assert_eq!(refused, Err(Error::NewerFormat { found: 2 }));
+            }
+
+            #[test]
+            fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..99)) {
+                let value = [&[2], bytes.as_slice()].concat();
+                let _ = StateRecord::decode_by(NEXT, &value, 7);
+            }
+
+            #[test]
+            fn a_changed_byte_is_damage(record in any_record(), at in any::<prop::sample::Index>()) {
+                let mut value = record.encode_in(Format::Next);
+                let at = 1 + at.index(value.len() - 1);
+                value[at] ^= 1;
+                let read = StateRecord::decode_by(NEXT, &value, 7);
+                prop_assert_eq!(read, Err(Error::Damaged { offset: 7 }));
+            }
+        }
     }
 
     #[test]

@@ -3,10 +3,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::Error;
 use super::control::{self, Control, NAMES};
+use super::format::{self, formats};
 use super::record::StateRecord;
 use super::view::Read;
-use super::{Error, FORMAT};
 
 /// One record. Members that a record has none of are left out, but for `version` and `event`.
 pub fn document(read: &Read) -> Result<Value, Error> {
@@ -50,7 +51,7 @@ fn show_control(shown: &mut Map<String, Value>, read: &Read) -> Result<(), Error
         Some(value) => {
             // Read as what it must be first: what is damaged is not shown as if it were not.
             Control::decode(&read.key, value, read.offset)?;
-            let json = value.strip_prefix(&[FORMAT]).unwrap_or_default();
+            let json = format::control_json(formats(), value, read.offset)?;
             serde_json::from_slice(json).map_err(|_| Error::Damaged { offset: read.offset })?
         }
     };

@@ -49,6 +49,8 @@ pub struct View {
     pub holds: BTreeMap<String, Hold>,
     /// Offset of the next record to apply.
     pub next_offset: i64,
+    /// The highest number of a format that a record had.
+    pub newest_format: u8,
     /// The control records as read, by key: what the local store keeps.
     controls: BTreeMap<Vec<u8>, Vec<u8>>,
     dirty_controls: BTreeSet<Vec<u8>>,
@@ -70,6 +72,8 @@ impl View {
             // Every key of ours has a zero byte, and none is ever deleted: this is not ours.
             return Err(Error::Damaged { offset: read.offset });
         }
+        let format = read.value.as_ref().and_then(|value| value.first().copied());
+        self.newest_format = self.newest_format.max(format.unwrap_or_default());
         self.next_offset = read.offset + 1;
         Ok(())
     }

@@ -13,6 +13,7 @@ use super::{Doubt, Error, Expected, Snapshot};
 use crate::crash::{self, Point};
 use crate::entropy;
 use crate::state::View;
+use crate::state::format::formats;
 
 /// Memory that sled may use for pages.
 const CACHE_BYTES: u64 = 32 << 20;
@@ -37,6 +38,8 @@ pub struct Disk {
     identity: Identity,
     /// What the checkpoint said, or the last complete snapshot.
     next_offset: i64,
+    /// As `next_offset`.
+    newest_format: u8,
 }
 
 struct Identity {
@@ -83,6 +86,7 @@ impl Disk {
                 seed: entropy::seed(),
             },
             next_offset: 0,
+            newest_format: 0,
         })
     }
 
@@ -102,6 +106,7 @@ impl Disk {
         self.sum = hashes.values().fold(0, |sum, hash| sum.wrapping_add(*hash));
         self.hashes = hashes;
         self.next_offset = checkpoint.next_offset;
+        self.newest_format = checkpoint.format;
         self.identity = Identity {
             cluster_id: checkpoint.cluster_id,
             genesis: checkpoint.genesis,
@@ -123,6 +128,9 @@ impl Disk {
             || checkpoint.genesis != expected.genesis
         {
             return Err(Doubt::Foreign);
+        }
+        if checkpoint.format > formats().newest.number() {
+            return Err(Doubt::NewerFormat);
         }
         let (first, next) = expected.offsets;
         if checkpoint.next_offset < first || checkpoint.next_offset > next {
@@ -155,6 +163,7 @@ impl Disk {
             return Err(Doubt::Checksum);
         }
         view.next_offset = checkpoint.next_offset;
+        view.newest_format = checkpoint.format;
         view.index.take_dirty();
         view.take_dirty_controls();
         Ok((view, hashes, checkpoint))
@@ -169,6 +178,7 @@ impl Disk {
         self.hashes.clear();
         self.sum = 0;
         self.next_offset = 0;
+        self.newest_format = 0;
         self.identity = Identity {
             cluster_id: expected.cluster_id.clone(),
             genesis: expected.genesis,
@@ -180,6 +190,8 @@ impl Disk {
     /// then. The offset moves with the last one: records applied again change nothing.
     pub fn write(&mut self, snapshot: &Snapshot) -> Result<(), sled::Error> {
         let Some(db) = self.db.clone() else { return Ok(()) };
+        // With the first chunk already: it may hold what was read in that format.
+        self.newest_format = self.newest_format.max(snapshot.newest_format);
         let mut pairs: Vec<(Vec<u8>, &[u8])> = Vec::new();
         for (number, bytes) in &snapshot.buckets {
             let number = u16::try_from(*number).unwrap_or(u16::MAX).to_be_bytes();
@@ -208,6 +220,7 @@ impl Disk {
                 cluster_id: self.identity.cluster_id.clone(),
                 genesis: self.identity.genesis,
                 next_offset: self.next_offset,
+                format: self.newest_format,
                 // Between the first and the last chunk the count is unknown: a store that a crash
                 // leaves there is not believed.
                 entries: entries_on_disk.unwrap_or(u64::MAX),

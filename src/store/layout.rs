@@ -27,6 +27,8 @@ pub struct Checkpoint {
     pub genesis: Uuid,
     /// Everything below is in the store.
     pub next_offset: i64,
+    /// The highest number of a format that it was read from.
+    pub format: u8,
     pub entries: u64,
     /// Sum over hashes of all other values, as 32 hex digits.
     pub sum: String,

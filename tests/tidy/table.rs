@@ -21,14 +21,15 @@ pub const LAYERS: &[Layer] = &[
     layer("clock", &[], "the wall clock as a value; the only reader of it"),
     layer("entropy", &[], "the only place where randomness enters"),
     layer("crash", &[], "places where a test lets the process die; nothing in a release"),
+    layer("variant", &[], "what a test lets the process pretend to be; nothing in a release"),
     layer("retry", &[], "when to try again, and the pause before it"),
     layer("secret", &[], "what must not be printed cannot be printed by accident"),
     layer("failure", &[], "what ends a command: message, exit code, hint"),
     layer("json", &[], "pure: bytes to a tree"),
     layer("domain", &[], "pure: what is published; knows nothing of Atlar's JSON, Avro or Kafka"),
     layer("map", &["json", "domain"], "pure: Atlar's JSON to what is published"),
-    layer("change", &["json"], "pure: fingerprints and verdicts"),
-    layer("state", &["change"], "pure: records of the state topic and their fold"),
+    layer("change", &["json", "variant"], "pure: fingerprints and verdicts"),
+    layer("state", &["change", "variant"], "pure: records of the state topic and their fold"),
     layer("poll::tree", &["domain"], "pure: the lists that are read, as a table"),
     layer(
         "atlar",
@@ -147,7 +148,7 @@ pub const LAYERS: &[Layer] = &[
     ),
     layer(
         "main",
-        &["cli", "config", "crash", "failure"],
+        &["cli", "config", "crash", "failure", "variant"],
         "reads the command line, maps the outcome",
     ),
 ];

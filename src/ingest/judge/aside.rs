@@ -1,9 +1,8 @@
 //! Records that only their last event can judge: their entities were last judged in another
 //! generation of the API, or by other rules.
 
-use super::{Aside, Found, Item, Judge, Observed, Refusal};
+use super::{Aside, Found, Item, Judge, LastEvent, Observed, Refusal};
 use crate::change::Tally;
-use crate::domain::Record;
 use crate::ingest::SeenPage;
 
 impl Judge {
@@ -12,7 +11,7 @@ impl Judge {
         &mut self,
         page: &SeenPage,
         aside: &Aside,
-        published: &Record,
+        published: &LastEvent,
         observed_ms: i64,
     ) -> Result<Observed, Refusal> {
         let (mut observed, mut tally) = (Observed::default(), Tally::default());

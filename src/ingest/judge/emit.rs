@@ -1,9 +1,9 @@
 //! From a verdict to what is written: an event with its state record, a state record alone, or a
 //! dead letter.
 
-use super::{Found, Item, Judge};
-use crate::change::{ALGORITHM, Class, Seen, Tally};
-use crate::domain::{Op, Record, Snapshot};
+use super::{Found, Item, Judge, LastEvent};
+use crate::change::{Class, Seen, Tally, is_older};
+use crate::domain::{Generation, Op, Record, Snapshot};
 use crate::ingest::building::Pending;
 use crate::ingest::decisions::number;
 use crate::ingest::event::{Change, Unusable};
@@ -39,6 +39,17 @@ struct Unmappable {
     detail: Option<String>,
 }
 
+impl LastEvent {
+    /// Whether this is what the event says of the entity, read in this generation of the API.
+    fn tells(&self, record: &Record, generation: Generation) -> bool {
+        if self.generation == generation {
+            map::same_content(&self.record, record)
+        } else {
+            map::same_meaning(&self.record, record)
+        }
+    }
+}
+
 impl Judge {
     /// Publishes the record, counted by `counter`; a dead letter if it cannot be an event.
     pub(super) fn publish(
@@ -58,33 +69,52 @@ impl Judge {
         }
     }
 
-    /// Compares the record by its meaning with what was published of it in another generation of
-    /// the API: equal, and only the state follows; else it is a difference like any other.
-    pub(super) fn compare_meaning(
+    /// Compares the record with what its entity's last event says, because its fingerprint cannot
+    /// be compared: equal, and only the state follows; else it is a difference like any other.
+    pub(super) fn compare_published(
         &mut self,
         found: &Found<'_>,
         id: &str,
-        published: &Record,
+        published: &LastEvent,
         tally: &mut Tally,
     ) {
         let outcome = self.mapped(found).and_then(|mapped| {
-            if !map::same_meaning(published, &mapped.record) {
+            let older = self.has_older_version(found);
+            if !published.tells(&mapped.record, found.item.stream.generation) {
+                if older && !self.trusts_older(found) {
+                    return Ok(Class::Stale);
+                }
                 return self.emit(found, id, Why::Difference, mapped).map(|()| Class::Changed);
             }
             if self.is_to_resync(found.key) {
                 return self.emit(found, id, Why::Resync, mapped).map(|()| Class::Same);
             }
-            self.rebase(found, id);
+            // With a lower version it is what was published, as served before: the higher one
+            // stays on record.
+            if !older {
+                self.rebase(found, id);
+            }
             Ok(Class::Rebased)
         });
         match outcome {
             Ok(Class::Rebased) => tally.rebased += 1,
             Ok(Class::Same) => tally.resynced += 1,
+            Ok(Class::Stale) => {
+                tally.stale += 1;
+                self.cycles.saw_stale(&found.item.stream.name, found.key);
+            }
             Ok(_) => tally.changed += 1,
             Err(Unmappable { reason, detail }) => {
                 self.dead_letter(found.item, Some(id), reason, detail, tally);
             }
         }
+    }
+
+    /// Versions are counted per generation of the API: those of two are never compared.
+    fn has_older_version(&self, found: &Found<'_>) -> bool {
+        let entry = self.view.index.get(found.key);
+        let entry = entry.filter(|e| e.generation == number(found.item.stream.generation));
+        entry.is_some_and(|entry| is_older(entry.version, found.seen.version))
     }
 
     fn mapped(&mut self, found: &Found<'_>) -> Result<Mapped, Unmappable> {
@@ -141,7 +171,7 @@ impl Judge {
             organization_id: organization_id.as_deref().unwrap_or_default(),
             change_no,
             batch_no: self.building.batch_no(),
-            fingerprint: found.seen.fingerprint,
+            print: found.seen.print,
             received_ms: found.item.received_ms,
             observed_ms: found.item.observed_ms,
         });
@@ -266,11 +296,11 @@ impl Judge {
         StateRecord {
             deleted: false,
             quarantined: false,
-            algorithm: ALGORITHM,
+            algorithm: seen.print.algorithm,
             generation: number(stream.generation),
             event,
             change_no,
-            fingerprint: seen.fingerprint,
+            fingerprint: seen.print.fingerprint,
             version: seen.version,
             batch_no: self.building.batch_no(),
             resync,

@@ -3,8 +3,8 @@
 use super::{End, Handled, Owner};
 use crate::avro::{self, Subject};
 use crate::crash::{self, Point};
-use crate::domain::{Entity, Record};
-use crate::ingest::judge::{Aside, Judge, Observed};
+use crate::domain::Entity;
+use crate::ingest::judge::{Aside, Judge, LastEvent, Observed};
 use crate::ingest::thread::AcquireError;
 use crate::ingest::{Dropped, Message, Moved, Published, SeenPage, building};
 use crate::publish::{Past, PastEvent};
@@ -134,12 +134,12 @@ pub(super) fn wait(judge: &mut Judge, reply: building::Waiter, published: Publis
 }
 
 /// What an entity's last event says; none if it is not that event.
-fn last_published(entity: Entity, event: &PastEvent, change_no: u64) -> Option<Record> {
+fn last_published(entity: Entity, event: &PastEvent, change_no: u64) -> Option<LastEvent> {
     let schema = avro::schema(Subject::Entity(entity)).ok()?;
     let (_, datum) = avro::wire_format(&event.value).ok()?;
     let envelope = avro::decode_envelope(entity, schema, datum).ok()?;
     let record = envelope.after.or(envelope.before)?;
     let same = u64::try_from(envelope.source.change_no) == Ok(change_no)
         && record.id().as_bytes() == event.key;
-    same.then_some(record)
+    same.then_some(LastEvent { record, generation: envelope.source.api_version })
 }
