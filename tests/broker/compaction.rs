@@ -63,7 +63,7 @@ async fn what_compaction_leaves_is_enough() {
     world.patch(Kind::Transaction, &id, &json!({"description": "after compaction"})).unwrap();
     let known = workspace.events().iter().filter(|event| event.id == id).count() as u64;
     assert_eq!(workspace.once(&[]).await.ended_with(0).published(), 1);
-    let last = workspace.events().into_iter().filter(|event| event.id == id).next_back().unwrap();
+    let last = workspace.events().into_iter().rfind(|event| event.id == id).unwrap();
     assert_eq!(last.change_no(), known + 1);
     consumer::check_broker(&workspace).await.ended_with(0);
 }
