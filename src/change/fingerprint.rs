@@ -1,6 +1,7 @@
 //! The content fingerprint: 16 bytes that are equal when two records mean the same.
 //!
-//! By rules 1, hashed is a canonical text of the record as received, followed by the outcome of its joins:
+//! By rules 1, hashed is a canonical text of the record as received, followed by the outcome of its
+//! joins:
 //!
 //! - members sorted by name, the last of two members with one name counts;
 //! - members and elements that mean nothing (`null`, `""`, `{}`, `[]`) are dropped, since Atlar

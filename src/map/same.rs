@@ -1,10 +1,10 @@
 //! Whether two records of one entity say the same, by what is published of them.
 //!
 //! Records of one generation of the API are compared in all they say, but for what moves without
-//! meaning. Those of two generations are another matter: when a workspace moves from one generation to the other, every record looks different, and none
-//! has changed. Compared is what is published, after a small word table ([`WORDS`]), over the
-//! fields that both generations have: [`LEFT_OUT`] names the others. Anything else that differs is
-//! a difference.
+//! meaning. Those of two generations are another matter: when a workspace moves from one to the
+//! other, every record looks different, and none has changed. Compared is what is published, after
+//! a small word table ([`WORDS`]), over the fields that both generations have: [`LEFT_OUT`] names
+//! the others. Anything else that differs is a difference.
 
 use serde_json::{Map, Value};
 
