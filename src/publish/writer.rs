@@ -64,8 +64,8 @@ pub enum Error {
     #[error("the host of baseUrl is {ours}, but this workspace was set up with {theirs}")]
     Host { ours: String, theirs: String },
     /// The deployment's group differs: somebody else's workspace, or a mistake.
-    #[error("{0}")]
-    PinnedGroup(String),
+    #[error("kafka.groupId is {ours}, but this workspace was set up with {theirs}")]
+    Group { ours: String, theirs: String },
     /// The events of the last batch are not all there.
     #[error("the last batch is torn: {topic} partition {partition} lacks events of it")]
     Torn { topic: String, partition: i32 },
@@ -94,7 +94,11 @@ impl Error {
                 "another company needs another kafka.topicPrefix; the same one at a new address \
                  needs `atlar-ingestor setup --base-url URL` once"
             }
-            Error::Pinned(_) | Error::PinnedGroup(_) => {
+            Error::Group { .. } => {
+                "use the value the workspace was set up with; to change it, stop every instance \
+                 and run `atlar-ingestor setup --group-id GROUP` once"
+            }
+            Error::Pinned(_) => {
                 "use the value the workspace was set up with, or another kafka.topicPrefix"
             }
             Error::Torn { .. } | Error::HistoryGone { .. } => {
@@ -113,7 +117,7 @@ impl Error {
             | Error::StateLost { .. }
             | Error::Partial
             | Error::Pinned(_)
-            | Error::PinnedGroup(_)
+            | Error::Group { .. }
             | Error::Host { .. }
             | Error::Torn { .. }
             | Error::HistoryGone { .. } => false,
