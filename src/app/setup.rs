@@ -2,8 +2,9 @@
 //!
 //! Genesis is the workspace's first record. It may be written only while the state topic and all
 //! event topics are empty: an empty state topic beside events means that the state was lost, and
-//! everything would be published again. Two setups at once are safe: genesis must land on the very
-//! offset that was seen before the check, under a fresh epoch.
+//! everything would be published again. Two setups at once are safe: under a fresh epoch, genesis
+//! must land where the topic ended before the check, with nothing but markers of aborted
+//! transactions in between.
 //!
 //! Host and group of a workspace can be changed later, in the same way. The group only while the
 //! old one has no live member for the state topic: whoever acquires the workspace after the offset
@@ -20,6 +21,7 @@ use crate::entropy;
 use crate::failure::Failure;
 use crate::kafka::group;
 use crate::kafka::producer::{Outgoing, Producers};
+use crate::kafka::reader::{Next, Reader};
 use crate::kafka::topics::{Admin, Difference, compare};
 use crate::kafka::{self};
 use crate::publish::Error;
@@ -266,8 +268,8 @@ pub(super) fn new_genesis(settings: &Settings) -> Control {
     })
 }
 
-/// Commits records of the workspace itself at `end`. `false`: they did not land there, because
-/// somebody else has written since, and were not committed.
+/// Commits records of the workspace itself, if nothing was committed to the state topic from `end`
+/// on. `false`: somebody else has written since, and they were not committed.
 pub(super) fn write_first(
     settings: &Settings,
     producers: &Producers,
@@ -278,6 +280,7 @@ pub(super) fn write_first(
     let producer = producers.take()?;
     let attempt = || -> Result<bool, kafka::Error> {
         producer.init(deadline)?;
+        let Some(end) = still_the_end(settings, end)? else { return Ok(false) };
         producer.begin()?;
         let topic = &settings.names.state();
         for control in controls {
@@ -294,6 +297,21 @@ pub(super) fn write_first(
     let outcome = attempt();
     producers.retire(producer);
     outcome
+}
+
+/// Where the state topic ends, if no record was committed from `end` on. The new epoch has ended
+/// what an earlier writer left open when it died, and the marker of that takes an offset.
+fn still_the_end(settings: &Settings, end: i64) -> Result<Option<i64>, kafka::Error> {
+    let (topic, group) = (settings.names.state(), &settings.pinned.group_id);
+    let (_, now) = Admin::connect(&settings.kafka)?.offsets(&topic, 0)?;
+    if now == end {
+        return Ok(Some(end));
+    }
+    match Reader::open(&settings.kafka, group, &topic, 0, end)?.next(GENESIS_TIMEOUT)? {
+        Next::End => Ok(Some(now)),
+        Next::Record { .. } => Ok(None),
+        Next::TimedOut => Err(kafka::Error::timed_out("reading the state topic")),
+    }
 }
 
 /// What a failed call to Kafka means to an operator.

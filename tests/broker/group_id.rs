@@ -2,11 +2,14 @@
 
 use atlar_ingestor::simulator::Kind;
 use atlar_ingestor::state::Control;
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use serde_json::{Value, json};
 
-use super::coherence;
 use super::topics::{self, Feed, Stated};
+use super::waiting::LIMIT;
 use super::workspace::Workspace;
+use super::{coherence, services};
 
 /// What is on record beside genesis.
 fn on_record(workspace: &Workspace) -> Vec<String> {
@@ -22,6 +25,19 @@ fn new_group(workspace: &Workspace) -> (String, [String; 2]) {
     let group = format!("{}-moved", workspace.names.prefix());
     let set = ["--set".to_owned(), format!("kafka.groupId={group}")];
     (group, set)
+}
+
+/// A transaction of the workspace that is open, as a writer leaves it that is killed.
+fn leave_open(workspace: &Workspace) {
+    let (id, state) = (workspace.names.transactional_id(), workspace.names.state());
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", services::bootstrap()).set("transactional.id", id);
+    let producer: BaseProducer = config.create().unwrap();
+    producer.init_transactions(LIMIT).unwrap();
+    producer.begin_transaction().unwrap();
+    let record = BaseRecord::to(&state).partition(0).key(&b"\0R"[..]).payload(&b"\x01{}"[..]);
+    producer.send(record).map_err(|(error, _)| error).unwrap();
+    producer.flush(LIMIT).unwrap();
 }
 
 fn edit(workspace: &Workspace, number: usize) -> String {
@@ -48,6 +64,7 @@ async fn a_deployment_moves_while_nobody_is_live() {
     assert_eq!(planned.stdout, format!("+ would {step}"));
     assert_eq!(topics::ends(&workspace.names), ends, "--dry-run wrote something");
     workspace.once(&set).await.ended_with(6).saying(&refusals);
+    leave_open(&workspace);
     let done = workspace.setup(&["--group-id", &new]).await.ended_with(0);
     assert_eq!(done.stdout, format!("+ {step}"));
     assert_eq!(on_record(&workspace), [new.as_str()]);
