@@ -145,7 +145,7 @@ fn begin(
     let genesis = read_genesis(writer).map_err(|error| lost(writer, pinned, error))?;
     check_partitions(&genesis, pinned)?;
     if view.genesis.as_ref().is_some_and(|known| known.id != genesis.id) {
-        return Err(Error::Pinned("the state topic is not the one of before".to_owned()));
+        return Err(Error::Replaced);
     }
     let Some(store) = store else { return Ok(None) };
     let state_topic = writer.names.state();

@@ -331,7 +331,9 @@ pub fn writer_failure(error: Error) -> Failure {
         Error::Moved { .. } | Error::TakenOver => {
             Failure::owned("the workspace is owned by another instance", hint).because(error)
         }
-        Error::StateLost { .. } | Error::Partial => Failure::dependency(error.to_string(), hint),
+        Error::StateLost { .. } | Error::Partial | Error::Replaced => {
+            Failure::dependency(error.to_string(), hint)
+        }
         Error::Group { .. } => Failure::owned(error.to_string(), hint),
         error => Failure::dependency("the workspace cannot be acquired", hint).because(error),
     }

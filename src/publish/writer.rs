@@ -57,6 +57,9 @@ pub enum Error {
     /// A rebuild broke off.
     #[error("the state was lost, and only a part of it has been taken from the events yet")]
     Partial,
+    /// There is another genesis than in our view: somebody rebuilt, or set up anew.
+    #[error("the state topic is not the one of before: it was lost, and begun anew")]
+    Replaced,
     /// What genesis pins differs from the configuration.
     #[error("{0}")]
     Pinned(String),
@@ -90,6 +93,9 @@ impl Error {
                  use another kafka.topicPrefix"
             }
             Error::Partial => "run `atlar-ingestor state rebuild` again: it goes on to the end",
+            Error::Replaced => {
+                "let `atlar-ingestor state rebuild` come to its end, or run it again, and start anew"
+            }
             Error::Host { .. } => {
                 "another company needs another kafka.topicPrefix; the same one at a new address \
                  needs `atlar-ingestor setup --base-url URL` once"
@@ -116,6 +122,7 @@ impl Error {
             | Error::NotSetUp
             | Error::StateLost { .. }
             | Error::Partial
+            | Error::Replaced
             | Error::Pinned(_)
             | Error::Group { .. }
             | Error::Host { .. }
