@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  1. genesis        the first record of the state topic: is this our workspace?
-//!  2. catch up       fold the state topic from where the view (memory, else local store) ends
+//!  2. catch up       fold the state topic from where the view (memory, else local store) ends;
+//!                    are host and group those on record?
 //!  3. lease          the group says that the workspace is ours: no other live instance has it
 //!  4. new epoch      init_transactions: who wrote before is fenced, its open transaction aborted
 //!  5. barrier        commit a session record, and read the topic up to exactly that record
@@ -45,7 +46,7 @@ const FOLLOW_TIME: Duration = Duration::from_millis(500);
 const FOLLOW_STEP: Duration = Duration::from_millis(100);
 const STATE_PARTITION: i32 = 0;
 
-/// What genesis must say for this configuration to go on.
+/// What genesis, or a later record in its place, must say for this configuration to go on.
 #[derive(Debug, Clone)]
 pub struct Pinned {
     pub group_id: String,
@@ -105,11 +106,11 @@ fn acquire_for(
     writer.hold = None;
     writer.following = None;
     let state_topic = writer.names.state();
-    let (genesis, doubt) = begin(writer, view, store, pinned)?;
+    let doubt = begin(writer, view, store, pinned)?;
     let reader = open(writer, &state_topic, view.next_offset)?;
     let mut read = catch_up(&reader, view)?;
     // Before the epoch is raised: who is not at home here must not push the owner out.
-    check_host(&genesis, view.base_url_host.as_deref(), pinned)?;
+    check_on_record(view, pinned)?;
     if purpose == Purpose::Publishing && view.is_partial() {
         return Err(Error::Partial);
     }
@@ -122,6 +123,8 @@ fn acquire_for(
     barrier?;
     let (tail, more) = read_to_barrier(&reader, view, session.id)?;
     read += more;
+    // Once more: a setup may have written between the two.
+    check_on_record(view, pinned)?;
 
     if let Some(manifest) = &view.manifest {
         audit(writer, manifest)?;
@@ -138,13 +141,13 @@ fn begin(
     view: &mut View,
     store: Option<&mut Store>,
     pinned: &Pinned,
-) -> Result<(Genesis, Option<Doubt>), Error> {
+) -> Result<Option<Doubt>, Error> {
     let genesis = read_genesis(writer).map_err(|error| lost(writer, pinned, error))?;
-    check_pinned(&genesis, pinned)?;
+    check_partitions(&genesis, pinned)?;
     if view.genesis.as_ref().is_some_and(|known| known.id != genesis.id) {
-        return Err(Error::Pinned("the state topic is not the one of before".to_owned()));
+        return Err(Error::Replaced);
     }
-    let Some(store) = store else { return Ok((genesis, None)) };
+    let Some(store) = store else { return Ok(None) };
     let state_topic = writer.names.state();
     let expected = Expected {
         cluster_id: writer.cluster_id()?,
@@ -153,9 +156,9 @@ fn begin(
     };
     match store.load(&expected) {
         Ok(kept) => *view = kept,
-        Err(reason) => return Ok((genesis, Some(reason))),
+        Err(reason) => return Ok(Some(reason)),
     }
-    Ok((genesis, None))
+    Ok(None)
 }
 
 /// Keeps the view of a standby current: reads on for a moment, or until the workspace is ours.
@@ -184,11 +187,7 @@ pub fn follow(
                 view.apply(&Read { offset, key: key.unwrap_or_default(), value })?;
                 read += 1;
             }
-            Next::End => {
-                if let Some(genesis) = &view.genesis {
-                    check_host(genesis, view.base_url_host.as_deref(), pinned)?;
-                }
-            }
+            Next::End => check_on_record(view, pinned)?,
             Next::TimedOut => {}
         }
     }
@@ -244,37 +243,41 @@ pub fn first_with_events(writer: &Writer, partitions: i32) -> Result<Option<Stri
     Ok(None)
 }
 
-/// Whether the configuration fits what the workspace was set up with.
-pub fn check_pinned(genesis: &Genesis, pinned: &Pinned) -> Result<(), Error> {
-    let text = |what: &str, ours: &str, theirs: &str| {
-        format!("{what} is {ours}, but this workspace was set up with {theirs}")
-    };
-    let differs =
-        |what: &str, ours: &str, theirs: &str| Err(Error::Pinned(text(what, ours, theirs)));
-    if genesis.group_id != pinned.group_id {
-        let text = text("kafka.groupId", &pinned.group_id, &genesis.group_id);
-        return Err(Error::PinnedGroup(text));
-    }
-    match genesis.partitions.values().find(|partitions| **partitions != pinned.partitions) {
-        Some(theirs) => {
-            differs("kafka.partitions", &pinned.partitions.to_string(), &theirs.to_string())
-        }
+/// Whether the event topics have the partitions that the workspace was set up with.
+pub fn check_partitions(genesis: &Genesis, pinned: &Pinned) -> Result<(), Error> {
+    let ours = pinned.partitions;
+    match genesis.partitions.values().find(|theirs| **theirs != ours) {
+        Some(theirs) => Err(Error::Pinned(format!(
+            "kafka.partitions is {ours}, but this workspace was set up with {theirs}"
+        ))),
         None => Ok(()),
     }
 }
 
-/// Whether the API's host is the one that the workspace belongs to: that of genesis, unless
-/// `setup --base-url` put another one on record.
-pub fn check_host(
-    genesis: &Genesis,
-    on_record: Option<&str>,
-    pinned: &Pinned,
-) -> Result<(), Error> {
-    let theirs = on_record.unwrap_or(&genesis.base_url_host);
-    if theirs == pinned.base_url_host {
-        return Ok(());
+/// Whether the configuration's group and host are those on record. `view` is complete.
+fn check_on_record(view: &View, pinned: &Pinned) -> Result<(), Error> {
+    check_group(view, pinned)?;
+    check_host(view, pinned)
+}
+
+/// Whether the group is the one that the workspace belongs to.
+pub fn check_group(view: &View, pinned: &Pinned) -> Result<(), Error> {
+    match view.group() {
+        Some(theirs) if theirs != pinned.group_id => {
+            Err(Error::Group { ours: pinned.group_id.clone(), theirs: theirs.to_owned() })
+        }
+        _ => Ok(()),
     }
-    Err(Error::Host { ours: pinned.base_url_host.clone(), theirs: theirs.to_owned() })
+}
+
+/// Whether the API's host is the one that the workspace belongs to.
+pub fn check_host(view: &View, pinned: &Pinned) -> Result<(), Error> {
+    match view.host() {
+        Some(theirs) if theirs != pinned.base_url_host => {
+            Err(Error::Host { ours: pinned.base_url_host.clone(), theirs: theirs.to_owned() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The fold of the state topic as it is, for who only looks.

@@ -45,7 +45,8 @@ impl Error {
         match self {
             Error::NewerFormat { .. } => "run the release that wrote it, or a newer one",
             Error::Damaged { .. } | Error::Chain { .. } => {
-                "make sure that nothing else may write to the state topic (ACLs), then rebuild it"
+                "make sure that nothing else may write to the state topic (ACLs), delete it, and run \
+                 `atlar-ingestor state rebuild`"
             }
         }
     }

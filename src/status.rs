@@ -4,10 +4,12 @@
 //! No names, no account numbers, no amounts: ids and counts only.
 
 mod board;
+mod session;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -18,6 +20,7 @@ use crate::publish::Batch;
 use crate::recover::Report;
 
 pub use board::{Board, Overview};
+pub use session::{Ended, Loss, Source};
 
 /// Entries of the change feed.
 const FEED_MAX: usize = 50;
@@ -96,6 +99,18 @@ pub struct Snapshot {
     pub session: Option<String>,
     /// Acquisitions since the process began.
     pub acquisitions: u64,
+    /// Milliseconds since 1970: when the workspace was last acquired.
+    pub acquired_ms: Option<i64>,
+    /// How long that took.
+    pub acquisition_took_ms: u64,
+    /// What it restored the state from, before it read the state topic on.
+    pub restored_from: Option<Source>,
+    /// The same of all acquisitions since the process began.
+    pub restores: BTreeMap<&'static str, u64>,
+    /// Sessions that ended while the process went on, by why, since it began.
+    pub sessions_ended: BTreeMap<&'static str, u64>,
+    /// The last one of them.
+    pub last_session_end: Option<Ended>,
     /// Why the local store was not used at the last acquisition.
     pub store_doubt: Option<String>,
     pub records_restored: u64,
@@ -162,14 +177,34 @@ impl Status {
         inner.hint = Some(hint.to_owned());
     }
 
-    pub fn acquired(&self, report: &Report, entities: usize, batch_no: u64) {
+    /// The workspace is ours; it holds so many entities, and its last batch has this number.
+    pub fn acquired(
+        &self,
+        report: &Report,
+        from: Source,
+        took: Duration,
+        (entities, batch_no): (usize, u64),
+    ) {
+        let now_ms = self.clock.now_ms();
         let mut inner = self.lock();
         inner.session = Some(report.session.to_string());
         inner.acquisitions += 1;
+        inner.acquired_ms = Some(now_ms);
+        inner.acquisition_took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        inner.restored_from = Some(from);
+        *inner.restores.entry(from.as_str()).or_default() += 1;
         inner.store_doubt = report.doubt.as_ref().map(ToString::to_string);
         inner.records_restored = report.read;
         inner.entities = entities as u64;
         inner.batch_no = batch_no;
+    }
+
+    /// The session ended, and the process goes on; `error` is what ended it, if it was one.
+    pub fn session_ended(&self, reason: Loss, error: Option<String>) {
+        let at_ms = self.clock.now_ms();
+        let mut inner = self.lock();
+        *inner.sessions_ended.entry(reason.as_str()).or_default() += 1;
+        inner.last_session_end = Some(Ended { at_ms, reason, error });
     }
 
     /// Another instance is the owner; this is how far we follow it.

@@ -38,6 +38,8 @@ mod dry_run;
 mod generations;
 #[path = "broker/group.rs"]
 mod group;
+#[path = "broker/group_id.rs"]
+mod group_id;
 #[path = "broker/kill.rs"]
 mod kill;
 #[path = "broker/life.rs"]

@@ -27,6 +27,8 @@ mod machine;
 mod place;
 #[path = "faults/services.rs"]
 mod services;
+#[path = "faults/state.rs"]
+mod state;
 #[path = "faults/table.rs"]
 mod table;
 #[path = "faults/topics.rs"]
@@ -85,6 +87,9 @@ fn scenarios() -> BTreeMap<String, Scenario> {
             newer_state_start newer_state_later newer_state_once
             registry_start registry_later registry_once
             schema_start schema_later schema_once;
+        state:
+            state_lost_start state_lost_later state_lost_once
+            state_partial_start state_partial_later state_partial_once;
         machine:
             store_unwritable_start store_unwritable_later store_unwritable_once
             store_in_use_start store_in_use_later store_in_use_once

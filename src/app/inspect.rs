@@ -85,7 +85,8 @@ fn workspace(settings: &Settings, streams: &[String]) -> Result<Value, Failure> 
         "next_offset": next,
         "records": summary.records,
         "genesis": view.genesis,
-        "host": view.base_url_host.as_ref().or(view.genesis.as_ref().map(|g| &g.base_url_host)),
+        "host": view.host(),
+        "group": view.group(),
         "organization_id": view.organization,
         "session": view.session.as_ref().map(|session| json!({
             "id": session.id,

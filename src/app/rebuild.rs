@@ -76,8 +76,9 @@ fn begin(settings: &Settings) -> Result<Option<Begun>, Failure> {
         let (_, end) = admin.offsets(&settings.names.state(), 0).map_err(failure)?;
         match recover::read_genesis(&writer) {
             Ok(genesis) => {
-                recover::check_pinned(&genesis, pinned).map_err(writer_failure)?;
+                recover::check_partitions(&genesis, pinned).map_err(writer_failure)?;
                 let view = recover::read_view(&writer).map_err(writer_failure)?;
+                recover::check_group(&view, pinned).map_err(writer_failure)?;
                 let Some(rebuild) = view.rebuild.as_ref().filter(|_| view.is_partial()) else {
                     return Ok(None);
                 };

@@ -2,8 +2,14 @@
 //!
 //! Genesis is the workspace's first record. It may be written only while the state topic and all
 //! event topics are empty: an empty state topic beside events means that the state was lost, and
-//! everything would be published again. Two setups at once are safe: genesis must land on the very
-//! offset that was seen before the check, under a fresh epoch.
+//! everything would be published again. Two setups at once are safe: under a fresh epoch, genesis
+//! must land where the topic ended before the check, with nothing but markers of aborted
+//! transactions in between.
+//!
+//! Host and group of a workspace can be changed later, in the same way. The group only while the
+//! old one has no live member for the state topic: whoever acquires the workspace after the offset
+//! was seen moves the end of the topic, and whoever comes later reads the record. A member of the
+//! new group does not matter: it was refused so far, and is let in from now on.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +19,15 @@ use crate::avro::registry::COMPATIBILITY;
 use crate::avro::{Subject, schema_text};
 use crate::entropy;
 use crate::failure::Failure;
+use crate::kafka::group;
 use crate::kafka::producer::{Outgoing, Producers};
+use crate::kafka::reader::{Next, Reader};
 use crate::kafka::topics::{Admin, Difference, compare};
 use crate::kafka::{self};
 use crate::publish::Error;
 use crate::recover;
-use crate::state::Control;
 use crate::state::control::Genesis;
+use crate::state::{Control, View};
 
 const GENESIS_TIMEOUT: Duration = Duration::from_secs(60);
 /// Another setup that writes at the same moment is read on the next attempt.
@@ -37,6 +45,8 @@ pub struct How {
     pub dry_run: bool,
     /// The same bank has a new address: let the workspace belong to the host of the settings.
     pub new_host: bool,
+    /// The deployment has a new group: let the workspace belong to that of the settings.
+    pub new_group: bool,
 }
 
 /// Does what is missing, and says what it did.
@@ -158,26 +168,17 @@ fn genesis(settings: &Settings, how: How) -> Result<Vec<Step>, Failure> {
         let (_, end) = admin.offsets(&state, 0).map_err(failure)?;
         match recover::read_genesis(&writer) {
             Ok(genesis) => {
-                recover::check_pinned(&genesis, &settings.pinned).map_err(writer_failure)?;
+                recover::check_partitions(&genesis, &settings.pinned).map_err(writer_failure)?;
                 let view = recover::read_view(&writer).map_err(writer_failure)?;
                 if view.is_partial() {
                     return Err(writer_failure(Error::Partial));
                 }
-                let on_record = view.base_url_host.as_deref();
-                let host = recover::check_host(&genesis, on_record, &settings.pinned);
-                let step = match host {
-                    Ok(()) => return Ok(Vec::new()),
-                    Err(Error::Host { ours, theirs }) if how.new_host => {
-                        format!("let the workspace belong to {ours} instead of {theirs}")
-                    }
-                    Err(error) => return Err(writer_failure(error)),
-                };
-                if how.dry_run {
-                    return Ok(vec![step]);
+                let (steps, controls) = changes(settings, &view, how)?;
+                if controls.is_empty() || how.dry_run {
+                    return Ok(steps);
                 }
-                let host = Control::BaseUrlHost(settings.pinned.base_url_host.clone());
-                match write_first(settings, &writer.producers, &[host], end) {
-                    Ok(true) => return Ok(vec![step]),
+                match write_first(settings, &writer.producers, &controls, end) {
+                    Ok(true) => return Ok(steps),
                     Ok(false) => continue,
                     Err(error) if error.is_transient() => {
                         last = Some(error);
@@ -213,6 +214,50 @@ fn genesis(settings: &Settings, how: How) -> Result<Vec<Step>, Failure> {
     })
 }
 
+/// What is on record and shall be another; what differs and shall not is refused.
+fn changes(
+    settings: &Settings,
+    view: &View,
+    how: How,
+) -> Result<(Vec<Step>, Vec<Control>), Failure> {
+    let (mut steps, mut controls) = (Vec::new(), Vec::new());
+    match recover::check_group(view, &settings.pinned) {
+        Ok(()) => {}
+        Err(Error::Group { ours, theirs }) if how.new_group => {
+            refuse_while_live(settings, &theirs)?;
+            steps.push(format!("let the workspace belong to the group {ours} instead of {theirs}"));
+            controls.push(Control::GroupId(ours));
+        }
+        Err(error) => return Err(writer_failure(error)),
+    }
+    match recover::check_host(view, &settings.pinned) {
+        Ok(()) => {}
+        Err(Error::Host { ours, theirs }) if how.new_host => {
+            steps.push(format!("let the workspace belong to {ours} instead of {theirs}"));
+            controls.push(Control::BaseUrlHost(ours));
+        }
+        Err(error) => return Err(writer_failure(error)),
+    }
+    Ok((steps, controls))
+}
+
+/// Two groups give a workspace to two instances, which would push each other out.
+fn refuse_while_live(settings: &Settings, group: &str) -> Result<(), Failure> {
+    let state = settings.names.state();
+    match group::subscriber(&settings.kafka, group, &state).map_err(failure)? {
+        None => Ok(()),
+        Some(member) => {
+            let what = format!(
+                "an instance ({}) of the group {group} is live and has a part in the workspace",
+                member.host
+            );
+            let hint = "stop every instance of this deployment first; one that was killed is \
+                        given up after some 10 seconds";
+            Err(Failure::owned(what, hint))
+        }
+    }
+}
+
 pub(super) fn new_genesis(settings: &Settings) -> Control {
     Control::Genesis(Genesis {
         id: entropy::identity(),
@@ -223,8 +268,8 @@ pub(super) fn new_genesis(settings: &Settings) -> Control {
     })
 }
 
-/// Commits records of the workspace itself at `end`. `false`: they did not land there, because
-/// somebody else has written since, and were not committed.
+/// Commits records of the workspace itself, if nothing was committed to the state topic from `end`
+/// on. `false`: somebody else has written since, and they were not committed.
 pub(super) fn write_first(
     settings: &Settings,
     producers: &Producers,
@@ -235,6 +280,7 @@ pub(super) fn write_first(
     let producer = producers.take()?;
     let attempt = || -> Result<bool, kafka::Error> {
         producer.init(deadline)?;
+        let Some(end) = still_the_end(settings, end)? else { return Ok(false) };
         producer.begin()?;
         let topic = &settings.names.state();
         for control in controls {
@@ -251,6 +297,21 @@ pub(super) fn write_first(
     let outcome = attempt();
     producers.retire(producer);
     outcome
+}
+
+/// Where the state topic ends, if no record was committed from `end` on. The new epoch has ended
+/// what an earlier writer left open when it died, and the marker of that takes an offset.
+fn still_the_end(settings: &Settings, end: i64) -> Result<Option<i64>, kafka::Error> {
+    let (topic, group) = (settings.names.state(), &settings.pinned.group_id);
+    let (_, now) = Admin::connect(&settings.kafka)?.offsets(&topic, 0)?;
+    if now == end {
+        return Ok(Some(end));
+    }
+    match Reader::open(&settings.kafka, group, &topic, 0, end)?.next(GENESIS_TIMEOUT)? {
+        Next::End => Ok(Some(now)),
+        Next::Record { .. } => Ok(None),
+        Next::TimedOut => Err(kafka::Error::timed_out("reading the state topic")),
+    }
 }
 
 /// What a failed call to Kafka means to an operator.
@@ -270,8 +331,10 @@ pub fn writer_failure(error: Error) -> Failure {
         Error::Moved { .. } | Error::TakenOver => {
             Failure::owned("the workspace is owned by another instance", hint).because(error)
         }
-        Error::StateLost { .. } | Error::Partial => Failure::dependency(error.to_string(), hint),
-        Error::PinnedGroup(_) => Failure::owned(error.to_string(), hint),
+        Error::StateLost { .. } | Error::Partial | Error::Replaced => {
+            Failure::dependency(error.to_string(), hint)
+        }
+        Error::Group { .. } => Failure::owned(error.to_string(), hint),
         error => Failure::dependency("the workspace cannot be acquired", hint).because(error),
     }
 }

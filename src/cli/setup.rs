@@ -34,6 +34,12 @@ pub struct Args {
     /// the configuration too.
     #[arg(long, value_name = "URL", value_parser = values::host)]
     pub base_url: Option<String>,
+
+    /// The deployment has a new group: from now on its workspaces belong to it, or that of
+    /// --workspace alone. Refused while an instance of the old group is live. Put it into the
+    /// configuration too, as kafka.groupId.
+    #[arg(long, value_name = "GROUP", value_parser = values::group)]
+    pub group_id: Option<String>,
 }
 
 /// Creates what is missing, and says what it created.
@@ -43,11 +49,11 @@ pub async fn execute(args: Args, context: &Context) -> Result<(), Failure> {
     let mut planned = planned(&deployment)?;
     // An address is that of one bank.
     if args.workspace.is_some() || args.base_url.is_some() {
-        planned = vec![WorkspaceArg { workspace: args.workspace }.select(planned)?];
+        planned = vec![WorkspaceArg { workspace: args.workspace.clone() }.select(planned)?];
     }
     let (several, mut steps, mut first) = (planned.len() > 1, Vec::new(), Ok(()));
     for planned in planned {
-        match set_up(&planned, args.dry_run, args.base_url.as_deref()).await {
+        match set_up(&planned, &args).await {
             Ok(done) if several => {
                 steps.extend(done.iter().map(|step| format!("{}: {step}", planned.prefix())));
             }
@@ -70,16 +76,19 @@ pub async fn execute(args: Args, context: &Context) -> Result<(), Failure> {
     first
 }
 
-async fn set_up(
-    planned: &Planned,
-    dry_run: bool,
-    new_host: Option<&str>,
-) -> Result<Vec<Step>, Failure> {
+async fn set_up(planned: &Planned, args: &Args) -> Result<Vec<Step>, Failure> {
     let mut settings = Settings::of(&planned.workspace.config, Clock::system())?;
-    if let Some(host) = new_host {
+    if let Some(host) = &args.base_url {
         host.clone_into(&mut settings.pinned.base_url_host);
     }
+    if let Some(group) = &args.group_id {
+        group.clone_into(&mut settings.pinned.group_id);
+    }
     let patience = Patience { patient: false, stop: CancellationToken::new(), status: None };
-    let how = How { dry_run, new_host: new_host.is_some() };
+    let how = How {
+        dry_run: args.dry_run,
+        new_host: args.base_url.is_some(),
+        new_group: args.group_id.is_some(),
+    };
     app::setup::setup(&settings, &patience, how).await
 }

@@ -56,6 +56,12 @@ pub fn host(text: &str) -> Result<String, String> {
     config::host(text).ok_or_else(|| "expected an address like https://api.atlar.com".to_owned())
 }
 
+/// A group's name, as the key `kafka.groupId` takes it.
+pub fn group(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned()).ok_or_else(|| "expected a name".to_owned())
+}
+
 /// `5/s`, `90/m`, `0.5/s`, `0`.
 pub fn rate(text: &str) -> Result<Rate, String> {
     let expected = || "expected a rate like 5/s, 90/m or 0".to_owned();
@@ -107,6 +113,7 @@ mod tests {
         assert_eq!(key_value("a=b=c"), Ok(Override { path: "a".into(), text: "b=c".into() }));
         assert_eq!(duration("2h 15m"), Ok(Duration::from_secs(8100)));
         assert_eq!(host("https://api.atlar.com/x"), Ok("api.atlar.com".into()));
+        assert_eq!(group(" ledger "), Ok("ledger".into()));
         assert_eq!(address("localhost:1").map(|a| a.to_string()), Ok("127.0.0.1:1".into()));
     }
 
@@ -123,6 +130,7 @@ mod tests {
         }
         assert!(key_value("pageSize").is_err() && key_value("=5").is_err());
         assert!(host("api.atlar.com").is_err() && host("https://a:b@c").is_err());
+        assert!(group(" ").is_err());
         assert!(duration("30").is_err() && duration("-5s").is_err());
     }
 }

@@ -212,12 +212,18 @@ function writer(now) {
     ["phase", shown.phase],
     ["session", shown.session ?? "none yet"],
     ["acquired", shown.acquisitions === 1 ? "once" : `${count(shown.acquisitions)} times`],
+    ["last acquired", ago(shown.acquired_ms, now)],
     ["last batch", `#${shown.batch_no}`],
     ["batches since start", count(shown.batches)],
     ["entities known", count(shown.entities)],
+    ["restored from", shown.restored_from ?? "nothing yet"],
     ["records restored", count(shown.records_restored)],
     ["started", `${ago(shown.started_ms, now)}`],
   ];
+  if (shown.last_session_end) {
+    const { at_ms, reason, error } = shown.last_session_end;
+    facts.push(["session ended", `${ago(at_ms, now)} (${reason})${error ? `: ${error}` : ""}`]);
+  }
   if (shown.store_doubt) facts.push(["store not used", shown.store_doubt]);
   if (shown.hint) facts.push(["what to do", shown.hint]);
   return facts;

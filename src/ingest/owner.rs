@@ -18,13 +18,14 @@ use crate::clock::Clock;
 use crate::entropy;
 use crate::ingest::thread::{AcquireError, From, Gone, WriterThread};
 use crate::kafka::group::Seat;
+use crate::kafka::{self};
 use crate::poll::tree::Stream;
 use crate::publish::Error;
 use crate::recover::Pinned;
 use crate::retry::{self, Schedule};
 use crate::state::control::Session;
 use crate::state::{Control, View};
-use crate::status::{Status, chain};
+use crate::status::{Loss, Status, chain};
 use crate::store::WriteBehind;
 use standby::Turn;
 
@@ -192,6 +193,16 @@ enum Handled {
     Ordered,
 }
 
+/// What an error says about the session that it ends.
+fn loss(error: &Error) -> Loss {
+    match error {
+        Error::Moved { .. } | Error::TakenOver | Error::Kafka(kafka::Error::Fenced) => Loss::Fenced,
+        Error::Kafka(kafka::Error::NotOurs { .. }) => Loss::Group,
+        Error::Kafka(_) => Loss::Kafka,
+        _ => Loss::Log,
+    }
+}
+
 impl Owner {
     pub fn new(options: Options) -> (Owner, OwnerHandle) {
         let (sender, messages) = mpsc::channel(QUEUED_PAGES_MAX);
@@ -258,16 +269,19 @@ impl Owner {
                     match self.session(acquired, stop).await? {
                         SessionEnd::Stopped(view) => return Ok(Some(view)),
                         SessionEnd::Ordered(kept) => {
+                            self.options.status.session_ended(Loss::Ordered, None);
                             view = Some(kept);
                             continue;
                         }
                         SessionEnd::Revoked(kept) => {
+                            self.options.status.session_ended(Loss::Group, None);
                             view = Some(kept);
                             failures = 0;
                             continue;
                         }
                         SessionEnd::Lost(kept, error) => {
                             self.lost(&error);
+                            self.options.status.session_ended(loss(&error), Some(chain(&error)));
                             view = Some(kept);
                             if started.elapsed() >= CALM_AFTER {
                                 failures = 0;

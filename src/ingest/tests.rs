@@ -18,6 +18,7 @@ use super::Dropped;
 use super::cycles::{STALE_AGE_MIN_MS, STALE_LISTINGS_MIN};
 use super::owner::End;
 use crate::poll::tree::{self, Stream};
+use crate::status::Source;
 use bench::{Bench, Fault, SharedLog};
 
 fn stream(name: &str) -> Stream {
@@ -75,6 +76,14 @@ async fn a_refused_commit_and_a_lost_answer_publish_once() {
         assert_eq!(log.0.lock().unwrap().acquisitions, 2, "{fault:?}");
         let batches = log.0.lock().unwrap().state.iter().filter(|r| r.key == b"\0M").count();
         assert!(batches <= 2, "{fault:?}");
+        let shown = bench.status.snapshot();
+        let reason = if fault == Fault::Refused { "fenced" } else { "log" };
+        assert_eq!(shown.sessions_ended, [(reason, 1)].into(), "{fault:?}");
+        let last = shown.last_session_end.unwrap();
+        assert_eq!((last.reason.as_str(), last.error.is_some()), (reason, true));
+        assert_eq!(shown.restores, [("topic", 1), ("memory", 1)].into(), "{fault:?}");
+        assert_eq!(shown.restored_from, Some(Source::Memory));
+        assert!(shown.acquired_ms.is_some());
         bench.end().await.unwrap();
     }
 }

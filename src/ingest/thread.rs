@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -10,6 +11,7 @@ use crate::recover::{self, Pinned, Report};
 use crate::state::View;
 use crate::state::control::Session;
 use crate::state::view::Read;
+use crate::status::Source;
 use crate::store::{self, Store, WriteBehind};
 
 /// What the thread calls: the real writer, or the one of a dry run.
@@ -71,6 +73,9 @@ impl Committer for Writer {
 pub struct Acquired {
     pub view: View,
     pub report: Report,
+    /// What the view was restored from, before the state topic was read on.
+    pub from: Source,
+    pub took: Duration,
     /// The local store, where it was opened by this acquisition.
     pub store: Option<WriteBehind>,
 }
@@ -237,22 +242,28 @@ fn acquire(
     session: &Session,
 ) -> Result<Acquired, NotAcquired> {
     let failed = |error: AcquireError| NotAcquired { error, view: None };
+    let since = Instant::now();
+    let acquired = |view, report, from, store| {
+        let took = since.elapsed();
+        Ok(Acquired { view, report, from, took, store })
+    };
     let mut view = View::default();
     match from {
         From::Memory(mut view) => match writer.acquire(&mut view, None, pinned, session) {
-            Ok(report) => Ok(Acquired { view: *view, report, store: None }),
+            Ok(report) => acquired(*view, report, Source::Memory, None),
             Err(error) => Err(NotAcquired { error, view: Some(view) }),
         },
         From::Topic => {
             let report = writer.acquire(&mut view, None, pinned, session).map_err(failed)?;
-            Ok(Acquired { view, report, store: None })
+            acquired(view, report, Source::Topic, None)
         }
         From::Folder(path) => {
             let mut store = Store::open(&path).map_err(|error| failed(error.into()))?;
             let report =
                 writer.acquire(&mut view, Some(&mut store), pinned, session).map_err(failed)?;
             let store = store.write_behind().map_err(|error| failed(error.into()))?;
-            Ok(Acquired { view, report, store: Some(store) })
+            let from = report.doubt.as_ref().map_or(Source::Store, |_| Source::Topic);
+            acquired(view, report, from, Some(store))
         }
     }
 }

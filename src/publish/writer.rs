@@ -57,6 +57,9 @@ pub enum Error {
     /// A rebuild broke off.
     #[error("the state was lost, and only a part of it has been taken from the events yet")]
     Partial,
+    /// There is another genesis than in our view: somebody rebuilt, or set up anew.
+    #[error("the state topic is not the one of before: it was lost, and begun anew")]
+    Replaced,
     /// What genesis pins differs from the configuration.
     #[error("{0}")]
     Pinned(String),
@@ -64,8 +67,8 @@ pub enum Error {
     #[error("the host of baseUrl is {ours}, but this workspace was set up with {theirs}")]
     Host { ours: String, theirs: String },
     /// The deployment's group differs: somebody else's workspace, or a mistake.
-    #[error("{0}")]
-    PinnedGroup(String),
+    #[error("kafka.groupId is {ours}, but this workspace was set up with {theirs}")]
+    Group { ours: String, theirs: String },
     /// The events of the last batch are not all there.
     #[error("the last batch is torn: {topic} partition {partition} lacks events of it")]
     Torn { topic: String, partition: i32 },
@@ -90,11 +93,18 @@ impl Error {
                  use another kafka.topicPrefix"
             }
             Error::Partial => "run `atlar-ingestor state rebuild` again: it goes on to the end",
+            Error::Replaced => {
+                "let `atlar-ingestor state rebuild` come to its end, or run it again, and start anew"
+            }
             Error::Host { .. } => {
                 "another company needs another kafka.topicPrefix; the same one at a new address \
                  needs `atlar-ingestor setup --base-url URL` once"
             }
-            Error::Pinned(_) | Error::PinnedGroup(_) => {
+            Error::Group { .. } => {
+                "use the value the workspace was set up with; to change it, stop every instance \
+                 and run `atlar-ingestor setup --group-id GROUP` once"
+            }
+            Error::Pinned(_) => {
                 "use the value the workspace was set up with, or another kafka.topicPrefix"
             }
             Error::Torn { .. } | Error::HistoryGone { .. } => {
@@ -112,8 +122,9 @@ impl Error {
             | Error::NotSetUp
             | Error::StateLost { .. }
             | Error::Partial
+            | Error::Replaced
             | Error::Pinned(_)
-            | Error::PinnedGroup(_)
+            | Error::Group { .. }
             | Error::Host { .. }
             | Error::Torn { .. }
             | Error::HistoryGone { .. } => false,

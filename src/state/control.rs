@@ -182,6 +182,8 @@ pub enum Control {
     },
     /// Host of the API's base URL, where it is another than genesis says.
     BaseUrlHost(String),
+    /// Group of the deployment, where it is another than genesis says.
+    GroupId(String),
     Resync(Resync),
     /// Written with genesis, and again in the last batch of a rebuild.
     Rebuild(Rebuild),
@@ -205,6 +207,7 @@ const GENERATION: &str = "\0V/";
 const SOURCE: &str = "\0E";
 const DEAD_LETTER: &str = "\0D/";
 const BASE_URL_HOST: &str = "\0B";
+const GROUP_ID: &str = "\0U";
 const RESYNC: &str = "\0R";
 const HOLD: &str = "\0H/";
 const REBUILD: &str = "\0W";
@@ -224,6 +227,7 @@ pub const NAMES: &[(&str, &str)] = &[
     ("source", SOURCE),
     ("dead-letter", DEAD_LETTER),
     ("host", BASE_URL_HOST),
+    ("group", GROUP_ID),
     ("resync", RESYNC),
     ("hold", HOLD),
     ("rebuild", REBUILD),
@@ -254,6 +258,7 @@ impl Control {
             // A stream's name has slashes of its own, and no zero byte.
             Control::DeadLetter { stream, id, .. } => format!("{DEAD_LETTER}{stream}\0{id}"),
             Control::BaseUrlHost(_) => BASE_URL_HOST.to_owned(),
+            Control::GroupId(_) => GROUP_ID.to_owned(),
             Control::Resync(_) => RESYNC.to_owned(),
             Control::Rebuild(_) => REBUILD.to_owned(),
             Control::Hold { stream, .. } => format!("{HOLD}{stream}"),
@@ -281,6 +286,7 @@ impl Control {
             Control::Source(name) => serde_json::to_vec(name),
             Control::DeadLetter { letter, .. } => serde_json::to_vec(letter),
             Control::BaseUrlHost(host) => serde_json::to_vec(host),
+            Control::GroupId(group) => serde_json::to_vec(group),
             Control::Resync(resync) => serde_json::to_vec(resync),
             Control::Rebuild(rebuild) => serde_json::to_vec(rebuild),
             Control::Hold { hold, .. } => serde_json::to_vec(hold),
@@ -343,6 +349,8 @@ impl Control {
             serde_json::from_slice(json).map(Control::Source)
         } else if key == BASE_URL_HOST {
             serde_json::from_slice(json).map(Control::BaseUrlHost)
+        } else if key == GROUP_ID {
+            serde_json::from_slice(json).map(Control::GroupId)
         } else if key == RESYNC {
             serde_json::from_slice(json).map(Control::Resync)
         } else if key == REBUILD {
@@ -417,6 +425,7 @@ mod tests {
             },
             Control::DeadLetter { stream: "s".into(), id: "#00".into(), letter: None },
             Control::BaseUrlHost("api.example".into()),
+            Control::GroupId("another".into()),
             Control::Resync(Resync { number: 3, ordered_ms: 4 }),
             Control::Rebuild(Rebuild { started_ms: 1, finished_ms: None, entities: 0 }),
             Control::Hold {

@@ -43,6 +43,7 @@ pub struct View {
     /// Dead letters by stream and id.
     pub letters: HashMap<String, BTreeMap<String, Letter>>,
     pub base_url_host: Option<String>,
+    pub group_id: Option<String>,
     pub resync: Option<Resync>,
     pub rebuild: Option<Rebuild>,
     /// Moves to another generation that wait for an operator, by stream.
@@ -126,6 +127,7 @@ impl View {
                 }
             }
             Some(Control::BaseUrlHost(host)) => self.base_url_host = Some(host),
+            Some(Control::GroupId(group)) => self.group_id = Some(group),
             Some(Control::Resync(resync)) => self.resync = Some(resync),
             Some(Control::Rebuild(rebuild)) => self.rebuild = Some(rebuild),
             Some(Control::Hold { stream, hold: Some(hold) }) => {
@@ -155,6 +157,20 @@ impl View {
         let keys = std::mem::take(&mut self.dirty_controls);
         let found = keys.into_iter().filter_map(|key| self.controls.get_key_value(&key));
         found.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// The host that the workspace belongs to: that of genesis, unless `setup --base-url` put
+    /// another one on record.
+    pub fn host(&self) -> Option<&str> {
+        let genesis = self.genesis.as_ref().map(|genesis| &genesis.base_url_host);
+        self.base_url_host.as_ref().or(genesis).map(String::as_str)
+    }
+
+    /// The group that the workspace belongs to: that of genesis, unless `setup --group-id` put
+    /// another one on record.
+    pub fn group(&self) -> Option<&str> {
+        let genesis = self.genesis.as_ref().map(|genesis| &genesis.group_id);
+        self.group_id.as_ref().or(genesis).map(String::as_str)
     }
 
     /// Whether the state was lost and has not been taken from the events to the end.
@@ -224,6 +240,32 @@ mod tests {
         assert_eq!(view.organization.as_deref(), Some("o"));
         assert_eq!(view.take_dirty_controls().len(), 3);
         assert!(view.take_dirty_controls().is_empty());
+    }
+
+    #[test]
+    fn host_and_group_are_those_of_genesis_until_others_are_on_record() {
+        let genesis = Control::Genesis(Genesis {
+            id: Uuid::from_u128(1),
+            created_ms: 0,
+            partitions: BTreeMap::new(),
+            group_id: "old".into(),
+            base_url_host: "old.example".into(),
+        });
+        let mut view = View::default();
+        assert_eq!((view.host(), view.group()), (None, None));
+        view.apply(&read(0, &genesis)).unwrap();
+        assert_eq!((view.host(), view.group()), (Some("old.example"), Some("old")));
+        view.apply(&read(2, &Control::GroupId("new".into()))).unwrap();
+        assert_eq!((view.host(), view.group()), (Some("old.example"), Some("new")));
+        view.apply(&read(4, &Control::BaseUrlHost("new.example".into()))).unwrap();
+        view.apply(&read(6, &Control::GroupId("newer".into()))).unwrap();
+        assert_eq!((view.host(), view.group()), (Some("new.example"), Some("newer")));
+        // As the local store puts it back.
+        let mut restored = View::default();
+        for (key, value) in view.controls() {
+            restored.restore_control(key, value).unwrap();
+        }
+        assert_eq!((restored.host(), restored.group()), (view.host(), view.group()));
     }
 
     #[test]

@@ -136,8 +136,17 @@ impl Place {
 
     /// Creates topics, schemas and genesis.
     pub async fn set_up(&self) {
-        let ended = self.command(&["setup"], &[]).ended().await;
-        assert_eq!(ended.code, Some(0), "setup said\n{}", child::text(&ended.said));
+        self.done(&["setup"]).await;
+    }
+
+    /// Takes the state from the events.
+    pub async fn rebuild(&self) {
+        self.done(&["state", "rebuild"]).await;
+    }
+
+    async fn done(&self, words: &[&str]) {
+        let ended = self.command(words, &[]).ended().await;
+        assert_eq!(ended.code, Some(0), "{words:?} said\n{}", child::text(&ended.said));
         clean(&ended.said);
     }
 

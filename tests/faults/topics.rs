@@ -5,10 +5,14 @@ use std::collections::BTreeMap;
 use atlar_ingestor::kafka::Options;
 use atlar_ingestor::kafka::follower::{Begin, Follower};
 use atlar_ingestor::simulator::{Kind, World};
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
+    TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use super::child::PATIENCE;
 
@@ -90,6 +94,54 @@ pub async fn delete(bootstrap: &str, topic: &str) {
     let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().unwrap();
     let deleted = admin.delete_topics(&[topic], &AdminOptions::new()).await.unwrap();
     assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
+}
+
+/// Deletes a topic of one partition, and makes it anew with nothing in it.
+pub async fn empty(bootstrap: &str, topic: &str) {
+    delete(bootstrap, topic).await;
+    let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().unwrap();
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(50));
+    loop {
+        ticks.tick().await;
+        let new = NewTopic::new(topic, 1, TopicReplication::Fixed(1));
+        let new = new.set("cleanup.policy", "compact");
+        let made = admin.create_topics(&[new], &AdminOptions::new()).await.unwrap().remove(0);
+        match made {
+            Ok(_) => return,
+            // The broker is still at deleting it.
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{topic} is never deleted");
+    }
+}
+
+/// Deletes every record of a compacted topic of one partition.
+pub async fn forget(bootstrap: &str, topic: &str) {
+    let admin: AdminClient<DefaultClientContext> = client(bootstrap).create().unwrap();
+    let policy = async |policy: &str| {
+        let change =
+            AlterConfig::new(ResourceSpecifier::Topic(topic)).set("cleanup.policy", policy);
+        let changed = admin.alter_configs([&change], &AdminOptions::new()).await.unwrap();
+        assert!(changed.iter().all(Result::is_ok), "{changed:?}");
+    };
+    // A broker deletes no records of a topic that is compacted only.
+    policy("delete").await;
+    let mut ends = TopicPartitionList::new();
+    ends.add_partition_offset(topic, 0, Offset::End).unwrap();
+    let deleted = admin.delete_records(&ends, &AdminOptions::new()).await.unwrap();
+    assert!(deleted.elements().iter().all(|end| end.error().is_ok()), "{deleted:?}");
+    policy("compact").await;
+}
+
+/// Key and value of the first record.
+pub async fn first(bootstrap: &str, topic: &str) -> (Vec<u8>, Vec<u8>) {
+    let mut follower =
+        Follower::open(&options(bootstrap), "faults", topic, Begin::Beginning).unwrap();
+    let next = tokio::time::timeout(PATIENCE, follower.next()).await.expect("an answer");
+    let record = next.unwrap().expect("a record");
+    (record.key.unwrap(), record.value.unwrap())
 }
 
 /// Gives a topic a second partition.

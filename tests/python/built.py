@@ -244,6 +244,8 @@ def clean():
     """Two sessions, an update, a version without change, a delete, an aborted batch: everything as it should be."""
     built = Built()
     built.alone("\0B", "api.example")
+    built.alone("\0U", "another")
+    built.transaction([built.control("\0U", "one more"), built.control("\0B", "api2.example")])
     built.hold("account", "acc", name="A")
     built.hold("payment", "p1", amount=1250)
     built.hold("payment", "p2", amount=7)

@@ -123,6 +123,10 @@ class Manifests(BuiltCase):
         self.log.alone("\0W", rebuild)
         self.assertReports("V7", "key \\x00W", "a transaction without a manifest")
 
+    def test_a_change_of_the_group_beside_anything_else(self):
+        self.log.transaction([self.log.control("\0U", "another"), self.log.control("\0E", "off")])
+        self.assertReports("V7", "key \\x00E", "a transaction without a manifest")
+
     def test_letters_that_are_forgotten(self):
         self.manifest(lambda m: m["partitions"].append(
             {"topic": "atlar.dead-letter", "partition": 0, "count": 1, "last_offset": 0}))

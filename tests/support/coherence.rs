@@ -54,6 +54,10 @@ fn check_chain(state: &[(i64, Stated)]) -> Vec<Manifest> {
                 manifests.push(manifest.clone());
                 records = 0;
             }
+            // By a setup, without a batch.
+            Stated::Control(Control::BaseUrlHost(_) | Control::GroupId(_)) => {
+                assert_eq!(records, 0, "records of no batch before {offset}");
+            }
             Stated::Control(_) | Stated::Entity { .. } => records += 1,
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::change::Tally;
 use crate::domain::Entity;
 use crate::http::view::Phase;
-use crate::status::{Snapshot, StreamState, StreamStatus};
+use crate::status::{Loss, Snapshot, Source, StreamState, StreamStatus};
 
 /// How a metric is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub(super) enum Kind {
     /// Begins at 0 with the process, never falls. Its name ends in `_total`.
     Counter,
     Gauge,
-    /// A gauge: an instant, as seconds since 1970. Its name ends in `_seconds`.
+    /// A gauge: an instant, as seconds since 1970, or a duration. Its name ends in `_seconds`.
     Seconds,
     /// Always 1: the labels are what it tells. Its name ends in `_info`.
     Info,
@@ -82,8 +82,36 @@ pub(super) const METRICS: &[Metric] = &[
         name: "acquisitions",
         kind: Kind::Counter,
         labels: &[],
-        help: "How often the workspace was acquired; more than 1 means that a session was lost",
+        help: "How often the workspace was acquired",
         read: |s| count(s.acquisitions),
+    },
+    Metric {
+        name: "last_acquisition_timestamp",
+        kind: Kind::Seconds,
+        labels: &[],
+        help: "When the workspace was last acquired",
+        read: |s| instant(s.acquired_ms),
+    },
+    Metric {
+        name: "acquisition_duration",
+        kind: Kind::Seconds,
+        labels: &[],
+        help: "How long the last acquisition took, restore included",
+        read: |s| instant(s.acquired_ms.and(i64::try_from(s.acquisition_took_ms).ok())),
+    },
+    Metric {
+        name: "restores",
+        kind: Kind::Counter,
+        labels: &["from"],
+        help: "Acquisitions, by what the state was restored from",
+        read: |s| each(Source::ALL.map(Source::as_str), &s.restores),
+    },
+    Metric {
+        name: "sessions_ended",
+        kind: Kind::Counter,
+        labels: &["reason"],
+        help: "Sessions that ended while the process went on, by why",
+        read: |s| each(Loss::ALL.map(Loss::as_str), &s.sessions_ended),
     },
     Metric {
         name: "records_restored",
@@ -189,6 +217,15 @@ fn by_word<'a>(counts: &BTreeMap<&'a str, u64>) -> Vec<Sample<'a>> {
     counts.iter().map(|(word, number)| labelled(vec![*word], *number)).collect()
 }
 
+/// A count for each of the words, also for those that never came.
+fn each<'a, const N: usize>(
+    words: [&'a str; N],
+    counts: &BTreeMap<&'a str, u64>,
+) -> Vec<Sample<'a>> {
+    let sample = |word| labelled(vec![word], counts.get(word).copied().unwrap_or(0));
+    words.into_iter().map(sample).collect()
+}
+
 /// A reader of one verdict's count.
 type Verdict = (&'static str, fn(&Tally) -> u64);
 
@@ -240,7 +277,7 @@ fn instant(ms: Option<i64>) -> Vec<Sample<'static>> {
     ms.map(sample).into_iter().collect()
 }
 
-/// Exact to the millisecond for as long as anybody will read this.
+/// Milliseconds as seconds: exact for as long as anybody will read this.
 fn seconds(ms: i64) -> Number {
     Number::Seconds(ms as f64 / 1000.0)
 }

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::change::Tally;
 use crate::domain::Entity;
-use crate::status::{StreamState, StreamStatus};
+use crate::status::{Loss, Source, StreamState, StreamStatus};
 
 const DOCUMENT: &str = include_str!("../../../docs/metrics.md");
 
@@ -36,6 +36,10 @@ fn status() -> Snapshot {
     status.topic_prefix = "bank".to_owned();
     status.phase = "ready".to_owned();
     status.acquisitions = 1;
+    status.acquired_ms = Some(2_000);
+    status.acquisition_took_ms = 350;
+    status.restores.insert(Source::Store.as_str(), 1);
+    status.sessions_ended.insert(Loss::Fenced.as_str(), 2);
     status.entities = 30;
     status.batches = 4;
     status.batch_no = 9;
@@ -62,6 +66,12 @@ fn tells_what_the_status_says() {
         r#"atlar_ingestor_batches_total{workspace="bank"} 4"#,
         r#"atlar_ingestor_batch_number{workspace="bank"} 9"#,
         r#"atlar_ingestor_acquisitions_total{workspace="bank"} 1"#,
+        r#"atlar_ingestor_last_acquisition_timestamp_seconds{workspace="bank"} 2.0"#,
+        r#"atlar_ingestor_acquisition_duration_seconds{workspace="bank"} 0.35"#,
+        r#"atlar_ingestor_restores_total{workspace="bank",from="store"} 1"#,
+        r#"atlar_ingestor_restores_total{workspace="bank",from="topic"} 0"#,
+        r#"atlar_ingestor_sessions_ended_total{workspace="bank",reason="fenced"} 2"#,
+        r#"atlar_ingestor_sessions_ended_total{workspace="bank",reason="kafka"} 0"#,
         r#"atlar_ingestor_state_entities{workspace="bank"} 30"#,
         r#"atlar_ingestor_events_total{workspace="bank",entity="payment"} 31"#,
         r#"atlar_ingestor_events_total{workspace="bank",entity="balance"} 0"#,
@@ -88,7 +98,9 @@ fn what_is_not_known_is_left_out() {
     let text = text(overview(vec![status])).unwrap();
     has(&text, r#"atlar_ingestor_ready{workspace=""} 0"#);
     has(&text, r#"atlar_ingestor_phase{workspace="",phase="waiting"} 1"#);
-    assert!(!text.contains("last_event") && !text.contains("last_success"), "{text}");
+    for unknown in ["last_event", "last_success", "last_acquisition", "acquisition_duration"] {
+        assert!(!text.contains(unknown), "{unknown} in\n{text}");
+    }
 }
 
 #[test]

@@ -46,15 +46,18 @@ impl Owner {
         acquired: Acquired,
         stop: &CancellationToken,
     ) -> Result<SessionEnd, End> {
-        let Acquired { view, report, store } = acquired;
+        let Acquired { view, report, from, took, store } = acquired;
         self.store = store.or(self.store.take());
         self.session_no += 1;
-        self.options.status.acquired(&report, view.index.len(), view.batch_no());
+        self.options.status.acquired(&report, from, took, (view.index.len(), view.batch_no()));
         tracing::info!(
             session = %report.session,
             entities = view.index.len(),
             records_read = report.read,
+            from = from.as_str(),
             store = report.doubt.as_ref().map_or("used", |_| "rebuilt"),
+            doubt = report.doubt.as_ref().map(tracing::field::display),
+            took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "workspace acquired"
         );
         let seed = self.store.as_ref().map_or_else(entropy::seed, WriteBehind::seed);
@@ -234,6 +237,7 @@ impl Owner {
     pub(super) fn lost(&self, error: &Error) {
         tracing::warn!(
             hint = error.hint(),
+            reason = super::loss(error).as_str(),
             "the batch is not known to be committed, acquiring the workspace again: {}",
             chain(error)
         );

@@ -78,6 +78,9 @@ async fn a_workspace_that_is_taken_away_is_left_after_the_commit_under_way() {
     assert!(!seat.is_taken());
     assert_eq!(log.changes(), [change("a", 1, "r")]);
     assert_eq!(acquisitions(&log), 1);
+    let shown = bench.status.snapshot();
+    assert_eq!(shown.sessions_ended, [("group", 1)].into());
+    assert_eq!(shown.last_session_end.unwrap().error, None);
 
     share.send_replace(Share::Ours);
     bench.session_after(session).await;

@@ -3,14 +3,14 @@
 import collections
 import uuid
 
-from .state import ALONE, REBUILT
+from .state import ALONE, CHANGED, REBUILT
 
 
 def v7(given, report):
     """V7: a batch is one committed transaction, and its manifest tells what is in it: so many events in each partition
     up to the last offset, their ids, so many state records, nothing more and nothing less. Nothing is visible without
-    a manifest, but genesis, sessions and the host's change, each alone in a transaction, and genesis with the record
-    that a rebuild has begun. No producer epoch is used for two transactions.
+    a manifest, but genesis, sessions and the changes of host and group, each alone in a transaction or these two
+    together, and genesis with the record that a rebuild has begun. No producer epoch is used for two transactions.
 
     What was committed is told by the markers of the uncommitted read, and compared with what kafka-python's consumer
     delivers under read_committed. In a compacted state topic the manifests of old batches are gone, and in a rebuilt
@@ -72,7 +72,7 @@ def check_transaction(given, report, transaction):
         kinds = [control and control.kind for control in controls]
         if given.state.compacted:
             report.note("transactions without manifest in a compacted topic, not checked")
-        elif kinds != REBUILT and (len(transaction) > 1 or kinds[0] not in ALONE):
+        elif kinds not in (REBUILT, CHANGED) and (len(transaction) > 1 or kinds[0] not in ALONE):
             report.wrong(transaction[-1].where, "a transaction without a manifest")
         return None
     if manifests != [last]:

@@ -23,12 +23,15 @@ KINDS = {
     b"\0O": "organisation",
     b"\0E": "source",
     b"\0B": "host",
+    b"\0U": "group",
     b"\0R": "resync",
     b"\0W": "rebuild",
 }
 NAMED = {kind for key, kind in KINDS.items() if key.endswith(b"/")}
 # Written in a transaction of their own, without a manifest.
-ALONE = {"genesis", "session", "host"}
+ALONE = {"genesis", "session", "host", "group"}
+# By one setup in one transaction.
+CHANGED = ["group", "host"]
 # So begins a state that was lost and taken from the events.
 REBUILT = ["genesis", "rebuild"]
 
