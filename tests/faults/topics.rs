@@ -10,7 +10,7 @@ use rdkafka::admin::{
     TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
@@ -130,8 +130,19 @@ pub async fn forget(bootstrap: &str, topic: &str) {
     policy("delete").await;
     let mut ends = TopicPartitionList::new();
     ends.add_partition_offset(topic, 0, Offset::End).unwrap();
-    let deleted = admin.delete_records(&ends, &AdminOptions::new()).await.unwrap();
-    assert!(deleted.elements().iter().all(|end| end.error().is_ok()), "{deleted:?}");
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let mut ticks = tokio::time::interval(std::time::Duration::from_millis(50));
+    loop {
+        ticks.tick().await;
+        let deleted = admin.delete_records(&ends, &AdminOptions::new()).await.unwrap();
+        match deleted.elements_for_topic(topic).remove(0).error() {
+            Ok(()) => break,
+            // The change of its policy takes a moment.
+            Err(KafkaError::OffsetFetch(RDKafkaErrorCode::PolicyViolation)) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+        assert!(tokio::time::Instant::now() < deadline, "the records of {topic} stay");
+    }
     policy("compact").await;
 }
 
