@@ -3,8 +3,8 @@
 //! The topic is compacted and has one partition. [`record`] is the record of one entity,
 //! [`control`] the records about the workspace itself, [`view`] the fold of both in offset order,
 //! [`index`] the part of that fold which the hot path asks. [`shown`] and [`summary`] are what
-//! operators see of it; [`format`] says which layouts this release reads and writes. All of it is
-//! pure: bytes in, values out. Layout and compatibility rules: `docs/state-format.md`.
+//! operators see of it; [`mod@format`] says which layouts this release reads and writes. All of it
+//! is pure: bytes in, values out. Layout and compatibility rules: `docs/state-format.md`.
 
 pub mod control;
 pub mod format;
