@@ -24,6 +24,9 @@ const JITTER: f64 = 0.1;
 /// A list that the server does not offer is asked for again after this time.
 pub(super) const NOT_OFFERED_PERIOD: Duration = Duration::from_secs(24 * 3600);
 
+/// At its start a process lets a list be read first that others join, for at most so long.
+const JOINED_FIRST: Duration = Duration::from_secs(10);
+
 const MISSED_HINT: &str = "the list was there before: check the rights of the access key, baseUrl and \
                            apiVersion; it is asked for again each period";
 
@@ -34,6 +37,8 @@ pub(super) struct Task {
     pub(super) probes: Probes,
     /// The ids of a complete listing in a generation to move to.
     pub(super) moving: Option<(Generation, Ids)>,
+    /// The list that its records join had its chance to be read first.
+    joined: bool,
 }
 
 /// How one listing ended.
@@ -48,7 +53,7 @@ impl Task {
     pub(super) fn new(driver: Driver, stream: Stream) -> Task {
         let phase = driver.options.owner.phase();
         let probes = Probes::new(driver.options.probe_spacing);
-        Task { driver, stream, phase, probes, moving: None }
+        Task { driver, stream, phase, probes, moving: None, joined: false }
     }
 
     /// Runs until told to stop; with `--once`, until the stream was listed once. A stop ends it at
@@ -80,6 +85,14 @@ impl Task {
                     let stream = self.stream.in_generation(generation);
                     // Dropped: the next session asks again.
                     let _ = self.driver.options.owner.decide(session_no, stream).await;
+                    continue;
+                }
+                Turn::List(generation) if !self.joined => {
+                    self.joined = true;
+                    let stream = self.stream.in_generation(generation);
+                    if !joined_first(&self.driver, &stream, &stop).await {
+                        return Ok(());
+                    }
                     continue;
                 }
                 Turn::List(generation) => {
@@ -391,6 +404,17 @@ impl Task {
 
     pub(super) fn period(&self) -> Duration {
         self.driver.period_of(self.stream.branch.name)
+    }
+}
+
+/// Waits until this process has read the list that the stream's records join, or failed to: what it
+/// has to tell is then judged with them and not one period later. `false`: stop.
+async fn joined_first(driver: &Driver, stream: &Stream, stop: &CancellationToken) -> bool {
+    let Some(list) = stream.after() else { return true };
+    let mut outcomes = driver.outcomes.subscribe();
+    tokio::select! {
+        _ = outcomes.wait_for(|outcomes| outcomes.contains_key(list)) => true,
+        slept = retry::sleep(JOINED_FIRST, stop) => slept.is_ok(),
     }
 }
 

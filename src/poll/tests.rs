@@ -306,6 +306,32 @@ async fn a_list_that_may_not_be_read_blocks_what_joins_it_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_joined_list_has_to_tell_is_judged_by_the_same_start() {
+    // Slower than any other list.
+    let slow = Fault {
+        route: Some("/v1beta/third-parties".into()),
+        slow_ms: 400,
+        ..Fault::always(FaultKind::Slow)
+    };
+    let bank = bank(|options| options.faults = Faults(vec![slow])).await;
+    let (log, world) = (SharedLog::default(), bank.world());
+    let account = world.ids(Kind::Account).remove(0);
+    world.patch(Kind::Account, &account, &json!({"bank": null})).unwrap();
+    world.retire("/v1beta/third-parties", 404).unwrap();
+    good(&once(&log, &bank, How::default()).await);
+    let of_account = |log: &SharedLog| {
+        let events = of(log, "account").into_iter();
+        let events = events.filter(|event| event["after"]["id"] == account.as_str());
+        events.map(|event| event["after"]["bank_name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(of_account(&log), [Value::Null]);
+    world.bring_back("/v1beta/third-parties").unwrap();
+    good(&once(&log, &bank, How::default()).await);
+    let names = of_account(&log);
+    assert!(names.len() == 2 && names[1].is_string(), "{names:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_was_read_before_is_missed_and_one_that_never_was_is_not() {
     let (log, bank) = (SharedLog::default(), bank(|_| {}).await);
     let world = bank.world();

@@ -168,8 +168,9 @@ pub async fn nothing_offered_start(place: Place) {
     place.spoil(&everywhere("404")).await;
     let mut running = place.run();
     place.tells(&mut running).await;
-    place.mend().await;
+    // First: a list that it has not asked for yet would be read without those that it joins.
     place.stop(running).await;
+    place.mend().await;
     place.finish(place.run()).await;
 }
 
