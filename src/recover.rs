@@ -235,8 +235,10 @@ pub fn first_with_events(writer: &Writer, partitions: i32) -> Result<Option<Stri
             }
             // What lies there may be markers of aborted transactions only.
             let reader = Reader::open(&writer.options, &writer.group_id, &topic, partition, low)?;
-            if matches!(reader.next(STEP_TIMEOUT)?, Next::Record { .. }) {
-                return Ok(Some(topic));
+            match reader.next(STEP_TIMEOUT)? {
+                Next::Record { .. } => return Ok(Some(topic)),
+                Next::End => {}
+                Next::TimedOut => return Err(timed_out("looking for events")),
             }
         }
     }
@@ -350,17 +352,22 @@ fn read_to_barrier(reader: &Reader, view: &mut View, ours: Uuid) -> Result<(i64,
 /// out: their topic forgets after 90 days, and no state record points there.
 fn audit(writer: &Writer, manifest: &Manifest) -> Result<(), Error> {
     let histories = writer.names.events();
+    let mut reader = Reader::restless(&writer.options, &writer.group_id)?;
     for total in manifest.partitions.iter().filter(|total| histories.contains(&total.topic)) {
         let first = total.last_offset + 1 - i64::from(total.count);
-        let reader =
-            Reader::open(&writer.options, &writer.group_id, &total.topic, total.partition, first)?;
         let torn = || Error::Torn { topic: total.topic.clone(), partition: total.partition };
-        let mut found = 0;
+        let (topic, places) = (&total.topic, (first, total.last_offset));
+        if !reader.turn_back(topic, total.partition, places, RECORD_TIMEOUT)? {
+            return Err(torn());
+        }
+        let (mut found, mut at_end) = (0, false);
         while found < total.count {
             match reader.next(RECORD_TIMEOUT)? {
                 Next::Record { offset, .. } if offset > total.last_offset => return Err(torn()),
                 Next::Record { .. } => found += 1,
-                Next::End => return Err(torn()),
+                // Perhaps of the partition before.
+                Next::End => at_end = true,
+                Next::TimedOut if at_end => return Err(torn()),
                 Next::TimedOut => return Err(timed_out("reading the events of the last batch")),
             }
         }

@@ -112,6 +112,10 @@ impl Committer for DryRun {
         Ok(reads)
     }
 
+    fn look(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn past(&mut self, wanted: &[Past]) -> Result<Vec<PastEvent>, Error> {
         self.history.read(&self.options, &self.group_id, wanted)
     }

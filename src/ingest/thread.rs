@@ -36,6 +36,9 @@ pub trait Committer: Send {
     /// See [`Writer::commit`].
     fn commit(&mut self, batch: Batch) -> Result<Vec<Read>, Error>;
 
+    /// See [`Writer::look`].
+    fn look(&mut self) -> Result<(), Error>;
+
     /// See [`crate::publish::past`].
     fn past(&mut self, wanted: &[Past]) -> Result<Vec<PastEvent>, Error>;
 }
@@ -62,6 +65,10 @@ impl Committer for Writer {
 
     fn commit(&mut self, batch: Batch) -> Result<Vec<Read>, Error> {
         Writer::commit(self, batch)
+    }
+
+    fn look(&mut self) -> Result<(), Error> {
+        Writer::look(self)
     }
 
     fn past(&mut self, wanted: &[Past]) -> Result<Vec<PastEvent>, Error> {
@@ -146,6 +153,9 @@ enum Call {
         batch: Box<Batch>,
         reply: oneshot::Sender<Result<Vec<Read>, Error>>,
     },
+    Look {
+        reply: oneshot::Sender<Result<(), Error>>,
+    },
     Past {
         wanted: Vec<Past>,
         reply: oneshot::Sender<Result<Vec<PastEvent>, Error>>,
@@ -177,6 +187,9 @@ impl WriterThread {
                     }
                     Call::Commit { batch, reply } => {
                         let _ = reply.send(writer.commit(*batch));
+                    }
+                    Call::Look { reply } => {
+                        let _ = reply.send(writer.look());
                     }
                     Call::Past { wanted, reply } => {
                         let _ = reply.send(writer.past(&wanted));
@@ -218,6 +231,13 @@ impl WriterThread {
         let (reply, answer) = oneshot::channel();
         self.call(Call::Commit { batch: Box::new(batch), reply }).await?;
         Ok(answer)
+    }
+
+    /// Looks whether the workspace is ours still: see [`Writer::look`].
+    pub async fn look(&self) -> Result<Result<(), Error>, Gone> {
+        let (reply, answer) = oneshot::channel();
+        self.call(Call::Look { reply }).await?;
+        answer.await.map_err(|_| Gone)
     }
 
     /// Reads events that were published earlier, in the order wanted.

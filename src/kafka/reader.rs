@@ -11,6 +11,9 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::{Error, Options, QuietContext, code_of};
 
+/// Between two looks for the end of a log.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
+
 /// What [`Reader::next`] came to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next {
@@ -42,28 +45,22 @@ impl Reader {
         partition: i32,
         offset: i64,
     ) -> Result<Reader, Error> {
-        Reader::with_wait(options, group_id, (topic, partition, offset), "50")
+        let mut reader = Reader::with_wait(options, group_id, "50")?;
+        reader.turn_to(topic, partition, offset)?;
+        Ok(reader)
     }
 
-    /// The same for a reader that jumps about: a fetch that waits for more at one place would keep
-    /// the next place waiting.
-    pub fn restless(
-        options: &Options,
-        group_id: &str,
-        topic: &str,
-        partition: i32,
-        offset: i64,
-    ) -> Result<Reader, Error> {
-        Reader::with_wait(options, group_id, (topic, partition, offset), "1")
+    /// One that jumps about, and reads nothing before its first jump: a fetch that waits for more
+    /// at one place would keep the next place waiting.
+    pub fn restless(options: &Options, group_id: &str) -> Result<Reader, Error> {
+        Reader::with_wait(options, group_id, "1")
     }
 
     fn with_wait(
         options: &Options,
         group_id: &str,
-        (topic, partition, offset): (&str, i32, i64),
         fetch_wait_max_ms: &str,
     ) -> Result<Reader, Error> {
-        let attempt = format!("reading {topic}");
         let consumer: BaseConsumer<QuietContext> = options
             .client()
             // librdkafka wants a group to be named; nothing is ever joined or committed.
@@ -80,23 +77,50 @@ impl Reader {
             .set("fetch.queue.backoff.ms", "10")
             .set("fetch.wait.max.ms", fetch_wait_max_ms)
             .create_with_context(QuietContext)
-            .map_err(|source| Error::of(&attempt, source))?;
-        let mut reader =
-            Reader { consumer, options: options.clone(), topic: topic.to_owned(), partition };
-        reader.turn_to(topic, partition, offset)?;
-        Ok(reader)
+            .map_err(|source| Error::of("connecting a reader", source))?;
+        Ok(Reader { consumer, options: options.clone(), topic: String::new(), partition: 0 })
     }
 
     /// Goes on at `offset` of another partition, or at its log's start where that is later.
     pub fn turn_to(&mut self, topic: &str, partition: i32, offset: i64) -> Result<(), Error> {
-        let attempt = format!("reading {topic}");
-        let (low, _) = self
-            .consumer
-            .fetch_watermarks(topic, partition, Options::ANSWER_TIMEOUT)
-            .map_err(|source| self.options.explain(missing_topic(topic, &attempt, source)))?;
         topic.clone_into(&mut self.topic);
         self.partition = partition;
+        let (low, _) = self.ends()?;
         self.jump(offset.max(low))
+    }
+
+    /// The same where what is known to have been committed is read, `last` at the latest. Waits until
+    /// the log reaches there, for `time`: a leader that was elected a moment ago may not have heard
+    /// yet how far its log is committed. `false`: it does not, so it has lost what was there.
+    pub fn turn_back(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        (first, last): (i64, i64),
+        time: Duration,
+    ) -> Result<bool, Error> {
+        topic.clone_into(&mut self.topic);
+        self.partition = partition;
+        let deadline = Instant::now() + time;
+        loop {
+            let (low, end) = self.ends()?;
+            if end > last {
+                self.jump(first.max(low))?;
+                return Ok(true);
+            }
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            std::thread::park_timeout(LOOK_PAUSE);
+        }
+    }
+
+    /// First and next offset of the partition.
+    fn ends(&self) -> Result<(i64, i64), Error> {
+        let (topic, attempt) = (&self.topic, format!("reading {}", self.topic));
+        self.consumer
+            .fetch_watermarks(topic, self.partition, Options::ANSWER_TIMEOUT)
+            .map_err(|source| self.options.explain(missing_topic(topic, &attempt, source)))
     }
 
     /// Goes on at another offset.

@@ -68,14 +68,16 @@ fn read(
     let mut found: Vec<PastEvent> = vec![PastEvent::default(); wanted.len()];
     for ((topic, partition), mut places) in places {
         places.sort_unstable();
-        let Some((first, _)) = places.first() else { continue };
-        let reader = match kept {
-            Some(reader) => {
-                reader.turn_to(topic, partition, *first)?;
-                reader
-            }
-            None => kept.insert(Reader::restless(options, group_id, topic, partition, *first)?),
+        let (Some((first, _)), Some((farthest, _))) = (places.first(), places.last()) else {
+            continue;
         };
+        let reader = match kept {
+            Some(reader) => reader,
+            None => kept.insert(Reader::restless(options, group_id)?),
+        };
+        if !reader.turn_back(topic, partition, (*first, *farthest), RECORD_TIMEOUT)? {
+            return Err(Error::HistoryGone { topic: topic.to_owned() });
+        }
         let mut next = *first;
         let mut last: Option<(i64, PastEvent)> = None;
         for (offset, at) in places {

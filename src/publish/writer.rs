@@ -207,6 +207,22 @@ impl Writer {
         Ok(reads)
     }
 
+    /// Whether the workspace is ours still, as far as the log tells: an error where anybody has
+    /// written to the state topic since our last batch. Waits for nothing.
+    pub fn look(&mut self) -> Result<(), Error> {
+        let Some(hold) = &self.hold else { return Err(Error::TakenOver) };
+        match hold.reader.next(Duration::ZERO) {
+            Ok(Next::End | Next::TimedOut) => Ok(()),
+            // Brokers in trouble tell nothing; whoever has something to publish will see.
+            Err(_) => Ok(()),
+            Ok(Next::Record { offset, .. }) => {
+                let tail = hold.tail;
+                self.hold = None;
+                Err(Error::Moved { tail, found: offset })
+            }
+        }
+    }
+
     fn transact(&self, producer: &Producer, hold: &Hold, batch: &mut Batch) -> Result<(), Error> {
         let deadline = Instant::now() + TRANSACTION_TIME_MAX;
         producer.init(Instant::now() + INIT_TIME_MAX)?;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::bank::{self, Bank};
 use super::coherence;
 use super::topics::{self, Isolation};
+use super::waiting::wait_for;
 use super::workspace::Workspace;
 
 const V1: [&str; 2] = ["--set", "apiVersion=v1"];
@@ -171,4 +172,30 @@ async fn a_held_move_goes_on_when_an_operator_accepts_it() {
     coherence::check(&workspace.names);
     // It is done: there is nothing more to accept.
     workspace.start(&accept, &["counterparties"]).ended().await.ended_with(4);
+}
+
+/// With nothing to publish nothing tells it but the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_at_rest_hears_of_an_accepted_move() {
+    let workspace = workspace("api-rest").await;
+    let world = workspace.bank.world();
+    workspace.once(&V1).await.ended_with(0);
+    let hidden: Vec<String> = world.ids(Kind::Counterparty).into_iter().take(3).collect();
+    world.hide_in_v2(Kind::Counterparty, &hidden);
+    workspace.once(&V2).await.ended_with(4);
+    let hour = ["--set", "pollingPeriod=1h"];
+    let before = world.ends_served("/v1/counterparties");
+    let mut running = workspace.run(&[&V2[..], &hour].concat()).await;
+    // Held, so it is read as before.
+    let look = || (world.ends_served("/v1/counterparties") > before).then_some(());
+    wait_for("a listing in v1", look, || running.so_far()).await;
+    let accept = ["state", "accept-generation"];
+    workspace.start(&accept, &["counterparties"]).ended().await.ended_with(0);
+    running.says("workspace acquired", 2).await;
+    let ends = || world.ends_served("/payments/v2/counterparties");
+    let seen = ends();
+    let look = || (ends() > seen).then_some(());
+    wait_for("a listing in v2", look, || running.so_far()).await;
+    running.signal("TERM");
+    running.ended().await.ended_with(0);
 }

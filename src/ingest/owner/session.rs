@@ -95,7 +95,7 @@ impl Owner {
                 Some(command) = self.options.orders.recv() => self.obey(&judge, command),
                 _ = tick.tick() => {
                     self.offer_to_store(&mut judge);
-                    Handled::Done
+                    if commit.is_none() { self.look().await? } else { Handled::Done }
                 }
             };
             match handled {
@@ -173,6 +173,13 @@ impl Owner {
             Err(error) if !error.is_transient() => Err(AcquireError::from(error).into()),
             Err(error) => Ok(Handled::Lost(error)),
         }
+    }
+
+    /// An owner that has nothing to publish learns here that somebody else wrote to the state topic:
+    /// an operator's command, or an owner after it. Until then it compares with an old view.
+    async fn look(&self) -> Result<Handled, End> {
+        let looked = self.options.writer.look().await?;
+        Ok(looked.map_or_else(Handled::Lost, |()| Handled::Done))
     }
 
     /// Puts what was ordered into the first batch of the session, which holds nothing else.

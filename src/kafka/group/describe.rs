@@ -36,11 +36,15 @@ pub fn subscriber(
         let Some(group) = group.filter(|group| !group.members().is_empty()) else {
             return Ok(None);
         };
-        if group.state() == "Stable" || Instant::now() >= deadline {
+        if group.state() == "Stable" {
             let subscribes = |metadata: &[u8]| topics(metadata).any(|found| found == topic);
             let mut members = group.members().iter();
             let found = members.find(|member| member.metadata().is_some_and(subscribes));
             return Ok(found.map(|member| Subscriber { host: member.client_host().to_owned() }));
+        }
+        if Instant::now() >= deadline {
+            // There are members, and nobody says whose they are.
+            return Err(Error::timed_out(&format!("{attempt}, whose members are being called")));
         }
         std::thread::park_timeout(SETTLE_PAUSE);
     }
