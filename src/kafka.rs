@@ -112,7 +112,10 @@ impl Error {
                  lost: use another kafka.topicPrefix"
             }
             Error::Refused { .. } => "check kafka.security.* and the ACLs of this principal",
-            Error::Fenced => "stop the other instance, or give this one its own kafka.topicPrefix",
+            Error::Fenced => {
+                "nothing to do after a takeover or an operator's command, which may be given again; if \
+                 it goes on, something outside this deployment uses the workspace's transactional.id"
+            }
             Error::NotOurs { .. } => "nothing to do: this instance stands by",
             Error::Failed { .. } => "see the cause; the brokers' logs say more",
         }

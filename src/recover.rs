@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use crate::crash::{self, Point};
+use crate::kafka::Options;
 use crate::kafka::group::{Lease, Share};
 use crate::kafka::producer::{Outgoing, Producer};
 use crate::kafka::reader::{Next, Reader};
@@ -215,7 +216,7 @@ pub fn read_genesis(writer: &Writer) -> Result<Genesis, Error> {
 /// An empty state topic beside events is no workspace that was never set up.
 fn lost(writer: &Writer, pinned: &Pinned, error: Error) -> Error {
     match error {
-        Error::NotSetUp => match first_with_events(writer, pinned.partitions) {
+        Error::NotSetUp => match any_events(writer, pinned.partitions) {
             Ok(Some(topic)) => Error::StateLost { topic },
             Ok(None) => Error::NotSetUp,
             Err(error) => error,
@@ -224,19 +225,29 @@ fn lost(writer: &Writer, pinned: &Pinned, error: Error) -> Error {
     }
 }
 
-/// The first topic that holds events.
-pub fn first_with_events(writer: &Writer, partitions: i32) -> Result<Option<String>, Error> {
-    let admin = Admin::connect(&writer.options)?;
-    for topic in writer.names.events() {
+/// The first topic of the workspace that holds events.
+pub fn any_events(writer: &Writer, partitions: i32) -> Result<Option<String>, Error> {
+    first_with_events(&writer.options, &writer.group_id, &writer.names.events(), partitions)
+}
+
+/// The first of these topics that holds events.
+pub fn first_with_events(
+    options: &Options,
+    group_id: &str,
+    topics: &[String],
+    partitions: i32,
+) -> Result<Option<String>, Error> {
+    let admin = Admin::connect(options)?;
+    for topic in topics {
         for partition in 0..partitions {
-            let (low, high) = admin.offsets(&topic, partition)?;
+            let (low, high) = admin.offsets(topic, partition)?;
             if low == high {
                 continue;
             }
             // What lies there may be markers of aborted transactions only.
-            let reader = Reader::open(&writer.options, &writer.group_id, &topic, partition, low)?;
+            let reader = Reader::open(options, group_id, topic, partition, low)?;
             match reader.next(STEP_TIMEOUT)? {
-                Next::Record { .. } => return Ok(Some(topic)),
+                Next::Record { .. } => return Ok(Some(topic.clone())),
                 Next::End => {}
                 Next::TimedOut => return Err(timed_out("looking for events")),
             }

@@ -99,7 +99,7 @@ fn begin(settings: &Settings) -> Result<Option<Begun>, Failure> {
         }
         check_nobody_is_live(settings, &admin)?;
         check_histories(settings, &admin)?;
-        let events = recover::first_with_events(&writer, pinned.partitions);
+        let events = recover::any_events(&writer, pinned.partitions);
         if events.map_err(writer_failure)?.is_none() {
             let what = "the event topics are empty as well: there is nothing to take a state from";
             return Err(Failure::dependency(what, "run `atlar-ingestor setup`"));

@@ -58,12 +58,18 @@ pub async fn setup(
     let dry_run = how.dry_run;
     let mut steps = topics(settings, patience, dry_run).await?;
     steps.extend(schemas(settings, patience, dry_run).await?);
-    if dry_run && steps.iter().any(|step| step.starts_with("create topic")) {
-        steps.push("write genesis".to_owned());
-        return Ok(steps);
-    }
+    let missing = |topic: &String| {
+        steps.iter().any(|step| step.starts_with(&format!("create topic {topic} ")))
+    };
+    // A plan has created nothing.
+    let mut events = settings.names.events();
+    events.retain(|topic| !(dry_run && missing(topic)));
+    let state = !(dry_run && missing(&settings.names.state()));
     let owned = settings.clone();
-    let genesis = tokio::task::spawn_blocking(move || genesis(&owned, how)).await;
+    let genesis = tokio::task::spawn_blocking(move || {
+        if state { genesis(&owned, how, &events) } else { first_genesis(&owned, &events) }
+    });
+    let genesis = genesis.await;
     let genesis = genesis
         .map_err(|error| Failure::unexpected("setting up the workspace").because(error))??;
     steps.extend(genesis);
@@ -159,7 +165,17 @@ async fn schemas(
     Ok(steps)
 }
 
-fn genesis(settings: &Settings, how: How) -> Result<Vec<Step>, Failure> {
+/// What is to be done where there is not even a state topic: refused beside events.
+fn first_genesis(settings: &Settings, events: &[String]) -> Result<Vec<Step>, Failure> {
+    let Settings { kafka, pinned, .. } = settings;
+    let found = recover::first_with_events(kafka, &pinned.group_id, events, pinned.partitions);
+    match found.map_err(writer_failure)? {
+        Some(topic) => Err(writer_failure(Error::StateLost { topic })),
+        None => Ok(vec!["write genesis".to_owned()]),
+    }
+}
+
+fn genesis(settings: &Settings, how: How, events: &[String]) -> Result<Vec<Step>, Failure> {
     let writer = settings.writer()?;
     let mut last = None;
     for _ in 0..GENESIS_ATTEMPTS {
@@ -190,16 +206,12 @@ fn genesis(settings: &Settings, how: How) -> Result<Vec<Step>, Failure> {
             Err(Error::NotSetUp) => {}
             Err(error) => return Err(writer_failure(error)),
         }
-        let found = recover::first_with_events(&writer, settings.pinned.partitions);
-        if let Some(topic) = found.map_err(writer_failure)? {
-            return Err(writer_failure(Error::StateLost { topic }));
-        }
-        let step = "write genesis".to_owned();
+        let steps = first_genesis(settings, events)?;
         if how.dry_run {
-            return Ok(vec![step]);
+            return Ok(steps);
         }
         match write_first(settings, &writer.producers, &[new_genesis(settings)], end) {
-            Ok(true) => return Ok(vec![step]),
+            Ok(true) => return Ok(steps),
             Ok(false) => {}
             // Another setup took the epoch, or the answer was lost: the log tells.
             Err(error) if error.is_transient() => last = Some(error),

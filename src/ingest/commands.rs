@@ -8,7 +8,7 @@ const WAITING_MAX: usize = 4;
 /// An order.
 #[derive(Debug)]
 pub enum Command {
-    /// Publish everything once more.
+    /// Publish everything once more. Answered when it is on record, and so outlives the process.
     Resync { reply: oneshot::Sender<u32> },
 }
 
@@ -24,7 +24,7 @@ pub struct Commands(mpsc::Sender<Command>);
 pub enum Refused {
     #[error("the workspace is not acquired at this moment")]
     Busy,
-    #[error("the workspace has stopped")]
+    #[error("the workspace has stopped, or was left to another instance")]
     Stopped,
 }
 
@@ -35,8 +35,8 @@ impl Commands {
     }
 
     /// Orders that every entity be published once more, each as an update whose `before` is its
-    /// `after`, when its list is read next; that is at once. Returns the order's number: 1, 2, 3 …
-    /// over the workspace's life.
+    /// `after`, when its list is read next; that is at once. Returns once the order is on record,
+    /// with its number: 1, 2, 3 … over the workspace's life.
     pub async fn resync(&self) -> Result<u32, Refused> {
         let (reply, answer) = oneshot::channel();
         self.0.try_send(Command::Resync { reply }).map_err(|error| match error {

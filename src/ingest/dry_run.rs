@@ -10,7 +10,7 @@ use super::thread::{AcquireError, Committer};
 use crate::kafka::reader::{Next, Reader};
 use crate::kafka::{self, Options};
 use crate::publish::{Batch, Error, History, Names, Past, PastEvent, Write};
-use crate::recover::{Pinned, Report};
+use crate::recover::{self, Pinned, Report};
 use crate::state::control::{Manifest, Session};
 use crate::state::view::Read;
 use crate::state::{Control, View};
@@ -36,6 +36,16 @@ impl DryRun {
     pub fn new(options: Options, group_id: String, names: Names, print: Print) -> DryRun {
         let history = History::default();
         DryRun { options, group_id, names, print, next_offset: 0, folded: false, history }
+    }
+
+    /// Without a state beside events the workspace is not new: its state was lost.
+    fn refuse_lost_state(&self, partitions: i32) -> Result<(), Error> {
+        let events = self.names.events();
+        match recover::first_with_events(&self.options, &self.group_id, &events, partitions) {
+            Ok(Some(topic)) => Err(Error::StateLost { topic }),
+            Ok(None) | Err(Error::Kafka(kafka::Error::NoTopic { .. })) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn fold(&self, view: &mut View) -> Result<u64, Error> {
@@ -67,7 +77,7 @@ impl Committer for DryRun {
         &mut self,
         view: &mut View,
         _store: Option<&mut Store>,
-        _pinned: &Pinned,
+        pinned: &Pinned,
         session: &Session,
     ) -> Result<Report, AcquireError> {
         // A later acquisition of this process starts from its own view, which is ahead of the log
@@ -76,6 +86,9 @@ impl Committer for DryRun {
         self.folded = true;
         if view.is_partial() {
             return Err(Error::Partial.into());
+        }
+        if view.genesis.is_none() {
+            self.refuse_lost_state(pinned.partitions)?;
         }
         self.next_offset = view.next_offset;
         Ok(Report { session: session.id, read, doubt: None })

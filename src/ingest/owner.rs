@@ -167,9 +167,16 @@ pub struct Owner {
     stored: tokio::time::Instant,
     session_no: u64,
     /// What the next session commits before anything else, in a batch of its own.
-    ordered: Vec<Control>,
+    ordered: Vec<Ordered>,
     /// That batch, and how many orders are in it.
     following: Option<(u64, usize)>,
+}
+
+/// What is to be put on record, and who waits for that.
+struct Ordered {
+    control: Control,
+    /// Hears the number of an order to publish everything once more.
+    reply: Option<oneshot::Sender<u32>>,
 }
 
 /// How a session ended.
@@ -232,13 +239,15 @@ impl Owner {
         // First of all: as long as we belong to the group nobody else takes over.
         let left = tokio::task::spawn_blocking(move || drop(options.writer)).await;
         if left.is_err() {
-            tracing::warn!("the writer's thread did not end in order");
+            let hint = "nothing was lost: the next start goes on from the state topic";
+            tracing::warn!(hint, "the writer's thread did not end in order");
         }
         if let (Some(mut view), Some(store)) = (outcome?, store) {
             // Writing and flushing blocks for as long as the disk takes.
             let finished = tokio::task::spawn_blocking(move || store.finish(&mut view)).await;
             if finished.is_err() {
-                tracing::warn!("the local store was not flushed");
+                let hint = "nothing was lost: the next start rebuilds the store";
+                tracing::warn!(hint, "the local store was not flushed");
             }
         }
         Ok(())

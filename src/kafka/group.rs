@@ -140,7 +140,8 @@ impl Drop for Member {
         self.shared.stop();
         let closed = self.closed.get_mut().unwrap_or_else(PoisonError::into_inner);
         if closed.recv_timeout(CLOSE_TIME).is_err() {
-            tracing::warn!("leaving the group takes too long: it will notice by itself");
+            let hint = "nothing to do: the group gives this instance up after session.timeout.ms";
+            tracing::warn!(hint, "leaving the group takes too long");
         }
     }
 }

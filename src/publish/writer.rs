@@ -84,7 +84,8 @@ impl Error {
             Error::Kafka(error) => error.hint(),
             Error::State(error) => error.hint(),
             Error::Moved { .. } | Error::TakenOver => {
-                "run one instance for each workspace, or give this one its own kafka.topicPrefix"
+                "nothing to do after a takeover or an operator's command, which may be given again; if \
+                 it goes on, something outside this deployment writes to the state topic: see its ACLs"
             }
             Error::NotReadBack { .. } => "nothing was lost; it is diffed and published again",
             Error::NotSetUp => "run `atlar-ingestor setup` once",

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use atlar_ingestor::domain::Entity;
 use atlar_ingestor::state::Control;
 use rdkafka::admin::{AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 
-use super::topics::{self, Stated};
+use super::topics::{self, Isolation, Stated};
 use super::waiting::wait_for;
 use super::workspace::Workspace;
 use super::{program, services};
@@ -59,6 +60,11 @@ async fn a_lost_state_topic_beside_events_is_refused() {
 
     let run = workspace.once(&[]).await;
     run.ended_with(4).saying(&[&state, "does not exist", "hint: ", "setup"]);
+    // A plan says so too, and a run that only shows.
+    let lost = ["holds events", "hint: ", "state rebuild"];
+    workspace.setup(&["--dry-run"]).await.ended_with(4).saying(&lost);
+    workspace.start(&["run", "--dry-run"], &[]).ended().await.ended_with(4).saying(&lost);
+    assert!(!topics::exists(&state), "a plan has created a topic");
     let setup = workspace.setup(&[]).await.ended_with(4);
     let setup = setup.saying(&["the state topic is empty, but", "holds events", "state rebuild"]);
     assert!(setup.stderr.lines().last().unwrap().starts_with("hint: "), "{setup}");
@@ -67,6 +73,23 @@ async fn a_lost_state_topic_beside_events_is_refused() {
     let again = workspace.once(&[]).await;
     again.ended_with(4).saying(&["holds events", "hint: ", "state rebuild"]);
     workspace.every_record_once();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_are_gone_end_in_a_hint() {
+    let workspace = Workspace::small("setup-gone").await;
+    workspace.once(&[]).await.ended_with(0);
+    let payments = workspace.names.entity(Entity::Payment);
+    let deleted = topics::admin().delete_topics(&[&payments], &topics::admin_options()).await;
+    deleted.unwrap().pop().unwrap().unwrap();
+    let gone = || (!topics::exists(&payments)).then_some(());
+    wait_for("the topic to be gone", gone, || payments.clone()).await;
+    workspace.setup(&["--dry-run"]).await.ended_with(0);
+    // As a hint says; the events are not in the new topic.
+    workspace.setup(&[]).await.ended_with(0);
+    let texts = ["the last batch is torn", &payments, "hint: event topics must keep their history"];
+    workspace.once(&[]).await.ended_with(4).saying(&texts);
+    assert!(topics::read(&payments, Isolation::Committed).is_empty(), "published again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! A request that is held on its way to the broker until its sender is dead and the next process is
 //! at work.
 
+use super::blow::stopped;
 use super::proxy::{Proxy, Request, Stage};
 use super::services;
 use super::story::Story;
@@ -38,7 +39,7 @@ pub fn refused(answer: &[u8]) {
 
 impl Story {
     /// A process dies with a request on its way, `after` so many others of its kind; it arrives
-    /// when the next process is at work. Returns the broker's answer.
+    /// in the middle of a transaction of the next process. Returns the broker's answer.
     pub async fn suffer_late(&mut self, request: Request, after: u32) -> Vec<u8> {
         self.tell(format!("late {request:?} after {after}"));
         let proxy = Proxy::start(&services::bootstrap()).await;
@@ -47,20 +48,18 @@ impl Story {
         let running = self.workspace.start(&["run"], &["--set", &through]);
         held(&proxy, self.life()).await;
         assert_eq!(running.kill().code, -9);
-        // The next one publishes what the first one tried to, and goes on.
-        self.once_free(&[]).await;
-        let mut next = self.workspace.run(&[]).await;
-        let life = self.life();
-        life();
+        // The next one has sent the events of its first batch, and nothing else of it.
+        let next = self.armed(&["run"], "L:1:stop");
+        stopped(&next, self.life()).await;
         proxy.release();
         let answer = answered(&proxy).await;
-        let mut feed = Feed::open(&self.workspace.names);
         let before = self.workspace.events().len();
-        feed.until("the next one to publish more", |events| {
+        next.signal("CONT");
+        let life = self.life();
+        Feed::open(&self.workspace.names).until("the next one to publish", |events| {
             life();
             events.len() > before
         });
-        next.says("workspace acquired", 1).await;
         next.signal("TERM");
         next.ended().await.ended_with(0);
         self.figures.late += 1;

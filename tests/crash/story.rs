@@ -160,7 +160,8 @@ impl Story {
         let arguments = [
             &["-B", script, "--bootstrap", &bootstrap, "--registry", &registry][..],
             &["--prefix", self.workspace.names.prefix(), "--simulator", &url, "--quiet-source"],
-            &["--no-before", "--no-deletes", "--store-dump", "store.jsonl"],
+            // What a predecessor left open the next acquisition has ended.
+            &["--settle", "0", "--no-before", "--no-deletes", "--store-dump", "store.jsonl"],
         ];
         let folder = self.workspace.folder();
         let dump: String =

@@ -117,6 +117,13 @@ class Store(BuiltCase):
         self.keep()
         self.assertHolds("V11")
 
+    def test_a_hold_is_in_the_fold_and_in_the_store(self):
+        self.log.controls("\0B")[0].key = b"\0H/payments"
+        self.lines = self.log.make_dump()
+        self.lines.append({"control": b"\0H/payments".hex(), "value": self.log.controls("\0H/payments")[0].value.hex()})
+        self.keep()
+        self.assertHolds("V11")
+
     def test_a_checkpoint_in_the_past_is_compared_with_the_past(self):
         self.log.hold("payment", "p1", amount=99)
         self.log.hold("payment", "new", amount=1)

@@ -1,6 +1,6 @@
 //! What the owner does with a message of a poll task.
 
-use super::{End, Handled, Owner};
+use super::{End, Handled, Ordered, Owner};
 use crate::avro::{self, Subject};
 use crate::crash::{self, Point};
 use crate::domain::Entity;
@@ -57,7 +57,8 @@ impl Owner {
                     let _ = reply.send(Moved::Held(coverage));
                     return Ok(Handled::Done);
                 }
-                self.ordered.extend(judge.decisions.moving(&stream));
+                let moving = judge.decisions.moving(&stream).into_iter();
+                self.ordered.extend(moving.map(|control| Ordered { control, reply: None }));
                 let generation = stream.generation.as_str();
                 tracing::info!(stream = %stream.name, generation, "stream moves to another API");
                 let _ = reply.send(Moved::Accepted);

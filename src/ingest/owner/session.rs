@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::messages::wait;
-use super::{End, Handled, Owner, Phase, SessionEnd};
+use super::{End, Handled, Ordered, Owner, Phase, SessionEnd};
 use crate::crash::{self, Point};
 use crate::entropy;
 use crate::ingest::building::Building;
@@ -112,6 +112,8 @@ impl Owner {
             Ended::Stopped => SessionEnd::Stopped(view),
             Ended::Ordered => SessionEnd::Ordered(view),
             Ended::Revoked => {
+                // Who waits for an order hears that it was not followed.
+                self.ordered.clear();
                 tracing::info!("the workspace is left to another instance");
                 SessionEnd::Revoked(view)
             }
@@ -185,7 +187,7 @@ impl Owner {
     /// Puts what was ordered into the first batch of the session, which holds nothing else.
     fn follow_orders(&mut self, judge: &mut Judge) {
         self.following = Some((judge.building.batch_no(), self.ordered.len()));
-        for control in &mut self.ordered {
+        for Ordered { control, .. } in &mut self.ordered {
             if let Control::Resync(resync) = control {
                 // Another instance may have given orders of its own meanwhile.
                 resync.number = resync.number.max(judge.resync_no);
@@ -201,10 +203,9 @@ impl Owner {
             Command::Resync { reply } => {
                 let number = judge.resync_no + 1;
                 let ordered_ms = self.options.clock.now_ms();
-                self.ordered.push(Control::Resync(Resync { number, ordered_ms }));
+                let control = Control::Resync(Resync { number, ordered_ms });
+                self.ordered.push(Ordered { control, reply: Some(reply) });
                 tracing::info!(number, "ordered to publish everything once more");
-                // Who asked may have gone: the order stands.
-                let _ = reply.send(number);
                 Handled::Ordered
             }
         }
@@ -234,7 +235,14 @@ impl Owner {
             if let Some((batch_no, orders)) = self.following
                 && batch_no == in_commit_no
             {
-                self.ordered.drain(..orders.min(self.ordered.len()));
+                for Ordered { control, reply } in
+                    self.ordered.drain(..orders.min(self.ordered.len()))
+                {
+                    if let (Control::Resync(resync), Some(reply)) = (control, reply) {
+                        // Who asked may have gone: the order stands.
+                        let _ = reply.send(resync.number);
+                    }
+                }
                 self.following = None;
             }
         }

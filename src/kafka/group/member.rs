@@ -195,11 +195,18 @@ impl ConsumerContext for Context {
             let taken = consumer.incremental_assign(partitions);
             // Nothing is read through the group.
             if let Err(error) = taken.and_then(|()| consumer.pause(partitions)) {
-                tracing::warn!(group, "a partition was not taken from the group: {error}");
+                let hint = "nothing to do if it passes; else restart this instance";
+                tracing::warn!(group, hint, "a partition was not taken from the group: {error}");
             }
             self.shared.assigned(&topics);
         } else if consumer.assignment_lost() {
-            tracing::warn!(group, ?topics, "the group has given us up: another one may take over");
+            let hint = "nothing to do: this instance joins again by itself";
+            tracing::warn!(
+                group,
+                ?topics,
+                hint,
+                "the group has given us up: another one may take over"
+            );
             self.shared.set(&topics, Share::Joining);
             unassign(consumer, partitions);
         } else if self.shared.is_stopping() {
@@ -252,7 +259,12 @@ fn subscribe(consumer: &BaseConsumer<Context>, shared: &Shared) {
     }
     match consumer.subscribe(&names) {
         Ok(()) => topics.values_mut().for_each(|topic| topic.subscribed = true),
-        Err(error) => tracing::warn!(group = shared.group_id, "cannot subscribe: {error}"),
+        Err(error) => {
+            // The next poll tries again.
+            shared.changed.store(true, Ordering::SeqCst);
+            let hint = "nothing to do if it passes; else restart this instance";
+            tracing::warn!(group = shared.group_id, hint, "cannot subscribe: {error}");
+        }
     }
 }
 

@@ -17,6 +17,7 @@ KINDS = {
     b"\0L/": "list",
     b"\0V/": "generation",
     b"\0D/": "dead letter",
+    b"\0H/": "hold",
     b"\0G": "genesis",
     b"\0S": "session",
     b"\0M": "manifest",
