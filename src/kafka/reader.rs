@@ -89,9 +89,9 @@ impl Reader {
         self.jump(offset.max(low))
     }
 
-    /// The same where what is known to have been committed is read, `last` at the latest. Waits until
-    /// the log reaches there, for `time`: a leader that was elected a moment ago may not have heard
-    /// yet how far its log is committed. `false`: it does not, so it has lost what was there.
+    /// The same where what is known to have been committed is read, `last` at the latest. Waits
+    /// until the log reaches there, for `time`: a leader that was elected a moment ago may not have
+    /// heard yet how far its log is committed. `false`: it does not, so it has lost what was there.
     pub fn turn_back(
         &mut self,
         topic: &str,

@@ -12,8 +12,8 @@
 //!
 //! A child waits for its parent's first complete listing in the life of the workspace, not for each
 //! one: what a record joins must be known before it is judged the first time, and after that a
-//! failed reference list leaves the last known facts. At its start a process lets the parent be read
-//! first, if that does not take long.
+//! failed reference list leaves the last known facts. At its start a process lets the parent be
+//! read first, if that does not take long.
 //!
 //! Each list may be offered by both generations of the API, in one spelling each. Which one a
 //! stream is read in is decided once and kept in the state topic ([`super::generation`]).

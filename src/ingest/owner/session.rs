@@ -177,8 +177,8 @@ impl Owner {
         }
     }
 
-    /// An owner that has nothing to publish learns here that somebody else wrote to the state topic:
-    /// an operator's command, or an owner after it. Until then it compares with an old view.
+    /// An owner that has nothing to publish learns here that somebody else wrote to the state
+    /// topic: an operator's command, or an owner after it. Until then it compares with an old view.
     async fn look(&self) -> Result<Handled, End> {
         let looked = self.options.writer.look().await?;
         Ok(looked.map_or_else(Handled::Lost, |()| Handled::Done))
