@@ -56,32 +56,32 @@ pub async fn setup(
     how: How,
 ) -> Result<Vec<Step>, Failure> {
     let dry_run = how.dry_run;
-    let mut steps = topics(settings, patience, dry_run).await?;
+    let (missing, mut steps): (Vec<String>, Vec<Step>) =
+        topics(settings, patience, dry_run).await?.into_iter().unzip();
     steps.extend(schemas(settings, patience, dry_run).await?);
-    let missing = |topic: &String| {
-        steps.iter().any(|step| step.starts_with(&format!("create topic {topic} ")))
-    };
     // A plan has created nothing.
+    let exists = |topic: &String| !(dry_run && missing.contains(topic));
     let mut events = settings.names.events();
-    events.retain(|topic| !(dry_run && missing(topic)));
-    let state = !(dry_run && missing(&settings.names.state()));
+    events.retain(exists);
+    let state = exists(&settings.names.state());
     let owned = settings.clone();
     let genesis = tokio::task::spawn_blocking(move || {
         if state { genesis(&owned, how, &events) } else { first_genesis(&owned, &events) }
     });
-    let genesis = genesis.await;
     let genesis = genesis
+        .await
         .map_err(|error| Failure::unexpected("setting up the workspace").because(error))??;
     steps.extend(genesis);
     Ok(steps)
 }
 
-/// Creates the topics that are missing; refuses those that are not as they must be.
+/// Creates the topics that are missing, and says which and how; refuses those that are not as they
+/// must be.
 pub(super) async fn topics(
     settings: &Settings,
     patience: &Patience,
     dry_run: bool,
-) -> Result<Vec<Step>, Failure> {
+) -> Result<Vec<(String, Step)>, Failure> {
     if settings.embedded_broker {
         return Ok(Vec::new());
     }
@@ -110,7 +110,7 @@ pub(super) async fn topics(
                         .map_err(|error| kafka_failure(error).failure)?;
                 }
                 let shape = format!("{partitions} partition(s), {replication} replica(s)");
-                steps.push(format!("create topic {topic} ({shape})"));
+                steps.push((topic.clone(), format!("create topic {topic} ({shape})")));
             }
             _ if difference.breaks_promise() => wrong.push(format!("topic {difference}")),
             _ => tracing::warn!("{difference}"),

@@ -43,6 +43,10 @@ const IMPATIENT_FAILURES: u32 = 2;
 /// A session that lasted this long proves that nobody fights us.
 const CALM_AFTER: Duration = Duration::from_secs(60);
 
+/// While there is always something new, the store is offered it this often: a first load touches
+/// every bucket all the time, and the store is only needed by the next start.
+const STORE_PERIOD: Duration = Duration::from_secs(20);
+
 /// What the owner does at this moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {

@@ -261,31 +261,16 @@ fn acquire(
     pinned: &Pinned,
     session: &Session,
 ) -> Result<Acquired, NotAcquired> {
-    let failed = |error: AcquireError| NotAcquired { error, view: None };
     let since = Instant::now();
-    let acquired = |view, report, from, store| {
-        let took = since.elapsed();
-        Ok(Acquired { view, report, from, took, store })
+    let is_memory = matches!(from, From::Memory(_));
+    let (report, view, store) =
+        start_from(from, |view, store| writer.acquire(view, store, pinned, session))?;
+    let from = match (&store, &report.doubt) {
+        _ if is_memory => Source::Memory,
+        (Some(_), None) => Source::Store,
+        _ => Source::Topic,
     };
-    let mut view = View::default();
-    match from {
-        From::Memory(mut view) => match writer.acquire(&mut view, None, pinned, session) {
-            Ok(report) => acquired(*view, report, Source::Memory, None),
-            Err(error) => Err(NotAcquired { error, view: Some(view) }),
-        },
-        From::Topic => {
-            let report = writer.acquire(&mut view, None, pinned, session).map_err(failed)?;
-            acquired(view, report, Source::Topic, None)
-        }
-        From::Folder(path) => {
-            let mut store = Store::open(&path).map_err(|error| failed(error.into()))?;
-            let report =
-                writer.acquire(&mut view, Some(&mut store), pinned, session).map_err(failed)?;
-            let store = store.write_behind().map_err(|error| failed(error.into()))?;
-            let from = report.doubt.as_ref().map_or(Source::Store, |_| Source::Topic);
-            acquired(view, report, from, Some(store))
-        }
-    }
+    Ok(Acquired { view: *view, report, from, took: since.elapsed(), store })
 }
 
 fn follow(
@@ -293,25 +278,29 @@ fn follow(
     from: From,
     pinned: &Pinned,
 ) -> Result<Followed, NotAcquired> {
-    let failed = |error: AcquireError| NotAcquired { error, view: None };
-    let mut view = Box::new(View::default());
-    match from {
-        From::Memory(mut view) => match writer.follow(&mut view, None, pinned) {
-            Ok(read) => Ok(Followed { view, read, store: None }),
-            Err(error) => Err(NotAcquired { error: error.into(), view: Some(view) }),
-        },
-        From::Topic => {
-            let read = writer.follow(&mut view, None, pinned);
-            let read = read.map_err(|error| failed(error.into()))?;
-            Ok(Followed { view, read, store: None })
+    let (read, view, store) =
+        start_from(from, |view, store| Ok(writer.follow(view, store, pinned)?))?;
+    Ok(Followed { view, read, store })
+}
+
+/// Does something with the view, and with the store where there is one to be opened.
+fn start_from<T>(
+    from: From,
+    deed: impl FnOnce(&mut View, Option<&mut Store>) -> Result<T, AcquireError>,
+) -> Result<(T, Box<View>, Option<WriteBehind>), NotAcquired> {
+    let failed = |error: store::Error| NotAcquired { error: error.into(), view: None };
+    let is_memory = matches!(from, From::Memory(_));
+    let (mut view, mut store) = match from {
+        From::Memory(view) => (view, None),
+        From::Topic => (Box::default(), None),
+        From::Folder(path) => (Box::default(), Some(Store::open(&path).map_err(failed)?)),
+    };
+    match deed(&mut view, store.as_mut()) {
+        Ok(done) => {
+            let store = store.map(Store::write_behind).transpose().map_err(failed)?;
+            Ok((done, view, store))
         }
-        From::Folder(path) => {
-            let mut store = Store::open(&path).map_err(|error| failed(error.into()))?;
-            let read = writer.follow(&mut view, Some(&mut store), pinned);
-            let read = read.map_err(|error| failed(error.into()))?;
-            let store = store.write_behind().map_err(|error| failed(error.into()))?;
-            Ok(Followed { view, read, store: Some(store) })
-        }
+        Err(error) => Err(NotAcquired { error, view: is_memory.then_some(view) }),
     }
 }
 

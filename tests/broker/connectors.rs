@@ -180,8 +180,7 @@ async fn a_second_connector_is_a_workspace_of_its_own() {
         events.iter().any(|event| event.op() == "u" && event.id == edited)
     });
     assert_eq!(published(&names).len(), in_the_bank(&other).len() + 1);
-    running.signal("TERM");
-    running.ended().await.ended_with(0);
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -196,6 +196,5 @@ async fn an_owner_at_rest_hears_of_an_accepted_move() {
     let seen = ends();
     let look = || (ends() > seen).then_some(());
     wait_for("a listing in v2", look, || running.so_far()).await;
-    running.signal("TERM");
-    running.ended().await.ended_with(0);
+    running.stop().await;
 }

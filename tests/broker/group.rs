@@ -81,8 +81,7 @@ async fn a_standby_takes_over_from_an_owner_that_was_killed() {
     edit(&workspace.names, &workspace.bank, 2);
     let ready = workspace.ask(&standby, "readyz").await;
     assert_eq!((ready.status().as_u16(), ready.text().await.unwrap().as_str()), (200, "ready\n"));
-    standby.signal("TERM");
-    standby.ended().await.ended_with(0);
+    standby.stop().await;
     coherence::check(&workspace.names);
 }
 
@@ -103,8 +102,7 @@ async fn an_owner_that_leaves_hands_over_at_once() {
     takes_over(&mut standby, 1, since, AFTER_A_LEAVE).await;
     owner.ended().await.ended_with(0);
     edit(&workspace.names, &workspace.bank, 2);
-    standby.signal("TERM");
-    standby.ended().await.ended_with(0);
+    standby.stop().await;
     coherence::check(&workspace.names);
     assert_eq!(workspace.later_events().len(), 2);
 }
@@ -136,8 +134,7 @@ async fn an_owner_that_slept_finds_itself_on_standby() {
     owner.kill();
     zombie.says(ACQUIRED, 2).await;
     edit(&workspace.names, &workspace.bank, 4);
-    zombie.signal("TERM");
-    zombie.ended().await.ended_with(0);
+    zombie.stop().await;
     coherence::check(&workspace.names);
     assert_eq!(workspace.later_events().len(), 4);
 }
@@ -172,8 +169,7 @@ async fn workspaces_are_spread_over_instances() {
     for (names, bank) in [(&workspace.names, &workspace.bank), (&names, &bank)] {
         edit(names, bank, 2);
     }
-    first.signal("TERM");
-    first.ended().await.ended_with(0);
+    first.stop().await;
     coherence::check(&workspace.names);
     coherence::check(&names);
 }
@@ -193,8 +189,7 @@ async fn listing_once_beside_an_owner_is_refused() {
     once.saying(&["another instance (/127.0.0.1) owns the workspace", "hint: "]);
     assert_eq!(topics::ends(&workspace.names), ends, "it has written something");
     assert_eq!(workspace.status(&owner).await["acquisitions"], 1);
-    owner.signal("TERM");
-    owner.ended().await.ended_with(0);
+    owner.stop().await;
     // Nobody is there any more: now it may.
     let once = workspace.once(&["--set", &store]).await.ended_with(0);
     assert_eq!(once.published(), 1, "{once}");

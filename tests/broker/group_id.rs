@@ -159,8 +159,7 @@ async fn an_owner_that_slept_through_the_move_ends() {
         .until("the edit", |events| events.iter().any(|e| e.id == id && e.change_no() == 2));
     let acquisitions = workspace.status(&owner).await["acquisitions"].clone();
     assert_eq!(acquisitions, 1, "the new owner was disturbed: {}", owner.so_far());
-    owner.signal("TERM");
-    owner.ended().await.ended_with(0);
+    owner.stop().await;
     assert_eq!(workspace.later_events().len(), 1);
     coherence::check(&workspace.names);
 }

@@ -124,8 +124,7 @@ async fn a_running_process_publishes_what_changes_and_shows_it() {
     assert_eq!(status["phase"], "ready", "{status}");
     assert_eq!(status["acquisitions"], 1, "{status}");
     assert!(status["events"].as_u64().unwrap() >= total as u64, "{status}");
-    running.signal("TERM");
-    running.ended().await.ended_with(0);
+    running.stop().await;
     // Nobody interfered: not even a reader of uncommitted data sees more.
     assert_eq!(topics::events(&workspace.names, Isolation::Uncommitted), workspace.events());
     coherence::check(&workspace.names);

@@ -126,8 +126,7 @@ impl Story {
         second.kill();
         third.says(ACQUIRED, 1).await;
         self.edit_and_see();
-        third.signal("TERM");
-        third.ended().await.ended_with(0);
+        third.stop().await;
         self.check();
     }
 
@@ -135,8 +134,7 @@ impl Story {
         let mut running = self.run(release, "store");
         running.says(ACQUIRED, 1).await;
         self.edit_and_see();
-        running.signal("TERM");
-        running.ended().await.ended_with(0);
+        running.stop().await;
         self.check();
     }
 
@@ -255,8 +253,7 @@ async fn a_standby_that_cannot_read_what_the_owner_writes_stops() {
     let old = old.ended().await.ended_with(7).saying(&NEWER);
     assert_eq!(old.log(ACQUIRED).len(), 0, "{old}");
     story.edit_and_see();
-    newest.signal("TERM");
-    newest.ended().await.ended_with(0);
+    newest.stop().await;
     story.check();
 }
 

@@ -34,8 +34,7 @@ async fn a_writer_that_no_group_keeps_away_costs_acquisitions_and_nothing_else()
     }
     let total = workspace.bank.truth().len();
     Feed::open(&workspace.names).until("all of the bank", |events| events.len() == total);
-    running.signal("TERM");
-    running.ended().await.ended_with(0);
+    running.stop().await;
     workspace.every_record_once();
     coherence::check(&workspace.names);
     let last = workspace.once(&[]).await.ended_with(0);

@@ -63,8 +63,7 @@ async fn each_has_its_topics_and_its_turn() {
         bank.world().patch(Kind::Transaction, &id, &json!({"description": "edited"})).unwrap();
         Feed::open(names).until("the edit", |events| events.iter().any(|e| e.op() == "u"));
     }
-    running.signal("TERM");
-    running.ended().await.ended_with(0);
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,8 +93,7 @@ async fn one_that_fails_leaves_the_others_running() {
     assert_eq!(status["summary"]["level"], "red");
     let sentence = status["summary"]["sentence"].as_str().unwrap();
     assert!(sentence.starts_with(&format!("{}: Nothing is read", east.prefix())), "{sentence}");
-    running.signal("TERM");
-    running.ended().await.ended_with(0);
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,8 +30,7 @@ async fn at_rest(workspace: &Workspace) -> Running {
 async fn a_service_manager_s_stop_ends_in_0() {
     let workspace = Workspace::small("stop-term").await;
     let running = at_rest(&workspace).await;
-    running.signal("TERM");
-    running.ended().await.ended_with(0);
+    running.stop().await;
     continues(&workspace).await;
 }
 
@@ -70,8 +69,7 @@ async fn a_start_that_waits_for_a_broker_can_be_stopped() {
     let away = ["--set", "kafka.bootstrapServers=127.0.0.1:1"];
     let mut running = workspace.start(&["run"], &away);
     running.says("waiting for Kafka", 1).await;
-    running.signal("TERM");
-    running.ended().await.ended_with(0);
+    running.stop().await;
     let mut running = workspace.start(&["run"], &away);
     running.says("waiting for Kafka", 1).await;
     running.signal("INT");

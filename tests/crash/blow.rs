@@ -130,6 +130,13 @@ impl Story {
     async fn die_at_look(&mut self, nth: u64) {
         self.tell(format!("die at look {nth}"));
         let running = self.workspace.start(&["run"], &[]);
+        self.moment(&running, nth).await;
+        assert_eq!(running.kill().code, -9);
+        self.figures.kills += 1;
+    }
+
+    /// Lets a process work on until the nth look at it.
+    async fn moment(&self, running: &Running, nth: u64) {
         let life = self.life();
         let mut looks = 0;
         let look = || {
@@ -138,8 +145,6 @@ impl Story {
             (looks >= nth).then_some(())
         };
         wait_for("a moment", look, || running.so_far()).await;
-        assert_eq!(running.kill().code, -9);
-        self.figures.kills += 1;
     }
 
     /// Each in its turn is the one that stands by, with a store that is as old as its last death.
@@ -153,23 +158,12 @@ impl Story {
         let owner = self.workspace.run(more[0]).await;
         let mut standby = self.workspace.start(&["run"], more[1]);
         standby.says(STANDBY, 1).await;
-        let life = self.life();
-        let mut looks = 0;
-        let look = || {
-            looks += 1;
-            life();
-            (looks >= nth).then_some(())
-        };
-        wait_for("a moment", look, || owner.so_far()).await;
+        self.moment(&owner, nth).await;
         let before = self.workspace.events().len();
         assert_eq!(owner.kill().code, -9);
         standby.says("workspace acquired", 1).await;
-        Feed::open(&self.workspace.names).until("what comes after", |events| {
-            life();
-            events.len() > before
-        });
-        standby.signal("TERM");
-        standby.ended().await.ended_with(0);
+        self.publishes_more_than(before);
+        standby.stop().await;
         self.figures.kills += 1;
     }
 
@@ -211,11 +205,9 @@ impl Story {
         };
         wait_for("the sleeper to notice", look, || sleeper.so_far()).await;
         // It stands by, and goes on when the other one leaves.
-        rival.signal("TERM");
-        rival.ended().await.ended_with(0);
+        rival.stop().await;
         sleeper.says("workspace acquired", acquired + 1).await;
-        sleeper.signal("TERM");
-        sleeper.ended().await.ended_with(0);
+        sleeper.stop().await;
         self.figures.pauses += 1;
     }
 

@@ -8,7 +8,7 @@ use rdkafka::metadata::MetadataPartition;
 use super::blow::stopped;
 use super::services;
 use super::story::Story;
-use super::topics::{self, Feed};
+use super::topics;
 use super::waiting::{LIMIT, wait_for};
 
 /// Where the program is when it happens: it sleeps there until the broker is down.
@@ -63,20 +63,14 @@ impl Story {
         if alone {
             broker("start", number).await;
         }
-        let life = self.life();
-        let before = self.workspace.events().len();
-        Feed::open(&self.workspace.names).until("what comes after", |events| {
-            life();
-            events.len() > before
-        });
+        self.publishes_more_than(self.workspace.events().len());
         if !alone {
             broker("start", number).await;
             // The next broker to go must not take the last copy along.
             let look = || out_of_sync().is_empty().then_some(());
             wait_for("replicas in sync", look, || format!("{:?}", out_of_sync())).await;
         }
-        running.signal("TERM");
-        running.ended().await.ended_with(0);
+        running.stop().await;
         self.figures.brokers += 1;
     }
 }

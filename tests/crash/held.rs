@@ -103,7 +103,6 @@ async fn a_commit_that_takes_too_long() {
     story.life()();
     proxy.release();
     refused(&answered(&proxy).await);
-    running.signal("TERM");
-    running.ended().await.ended_with(0);
+    running.stop().await;
     story.end().await;
 }

@@ -5,7 +5,6 @@ use super::blow::stopped;
 use super::proxy::{Proxy, Request, Stage};
 use super::services;
 use super::story::Story;
-use super::topics::Feed;
 use super::waiting::wait_for;
 
 pub const AGAIN: &str = "the batch is not known to be committed, acquiring the workspace again";
@@ -55,13 +54,8 @@ impl Story {
         let answer = answered(&proxy).await;
         let before = self.workspace.events().len();
         next.signal("CONT");
-        let life = self.life();
-        Feed::open(&self.workspace.names).until("the next one to publish", |events| {
-            life();
-            events.len() > before
-        });
-        next.signal("TERM");
-        next.ended().await.ended_with(0);
+        self.publishes_more_than(before);
+        next.stop().await;
         self.figures.late += 1;
         answer
     }

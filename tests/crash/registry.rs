@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::services;
 use super::story::Story;
-use super::topics::{self, Feed};
+use super::topics;
 
 const WAITS: &str = "waiting for the schema registry";
 
@@ -85,25 +85,15 @@ async fn a_registry_that_does_not_answer_costs_time_and_nothing_else() {
     running.says("workspace acquired", 1).await;
     // From here on it needs the registry no more.
     gate.close();
-    publishes_more(&story);
+    story.publishes_more_than(story.workspace.events().len());
     assert_eq!(running.kill().code, -9);
 
     // The next one needs it, and the one after that dies in the middle of a batch.
     let mut next = story.workspace.start(&["run"], &more);
     next.says(WAITS, 1).await;
     gate.open();
-    publishes_more(&story);
-    next.signal("TERM");
-    next.ended().await.ended_with(0);
+    story.publishes_more_than(story.workspace.events().len());
+    next.stop().await;
     story.suffer(super::blow::Blow::Point(Point::M)).await;
     story.end().await;
-}
-
-fn publishes_more(story: &Story) {
-    let before = story.workspace.events().len();
-    let life = story.life();
-    Feed::open(&story.workspace.names).until("more events", |events| {
-        life();
-        events.len() > before
-    });
 }

@@ -17,7 +17,7 @@ use super::dice::Dice;
 use super::dump;
 use super::program::{self, Done, Running};
 use super::services;
-use super::topics::{self, Isolation, Stated};
+use super::topics::{self, Feed, Isolation, Stated};
 use super::waiting::{LIMIT, wait_for};
 use super::workspace::Workspace;
 
@@ -87,6 +87,15 @@ impl Story {
         }
     }
 
+    /// Waits until there are more events than so many; the bank lives on meanwhile.
+    pub fn publishes_more_than(&self, before: usize) {
+        let life = self.life();
+        Feed::open(&self.workspace.names).until("more events", |events| {
+            life();
+            events.len() > before
+        });
+    }
+
     /// Starts a command with a crash point armed.
     pub fn armed(&self, command: &[&str], plan: &str) -> Running {
         let variable = "ATLAR_INGESTOR_CRASH_AT";
@@ -129,8 +138,7 @@ impl Story {
             (ends() >= wanted).then_some(())
         };
         wait_for("some listings", look, || running.so_far()).await;
-        running.signal("TERM");
-        running.ended().await.ended_with(0);
+        running.stop().await;
     }
 
     /// Recovers, and checks everything.

@@ -63,6 +63,12 @@ impl Running {
         Done { code: code(status), stdout: read(&stdout), stderr: read(&stderr) }
     }
 
+    /// Asks it to stop, as a service manager does, and waits until it has ended in order.
+    pub async fn stop(self) {
+        self.signal("TERM");
+        self.ended().await.ended_with(0);
+    }
+
     /// `kill -9`, and what it had said until then.
     pub fn kill(mut self) -> Done {
         self.child.kill().unwrap();

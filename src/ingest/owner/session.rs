@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::messages::wait;
-use super::{End, Handled, Ordered, Owner, Phase, SessionEnd};
+use super::{End, Handled, Ordered, Owner, Phase, STORE_PERIOD, SessionEnd};
 use crate::crash::{self, Point};
 use crate::entropy;
 use crate::ingest::building::Building;
@@ -22,9 +22,6 @@ use crate::store::WriteBehind;
 
 /// How often the age of the batch being built is looked at, and whether the store is due.
 const TICK: std::time::Duration = std::time::Duration::from_millis(250);
-/// While batches follow each other the store is offered what is new this often: a first load
-/// touches every bucket all the time, and the store is only needed by the next start.
-const STORE_PERIOD: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// Orders within this time are followed together: each costs the listings under way.
 const ORDERS_WINDOW: std::time::Duration = std::time::Duration::from_millis(200);

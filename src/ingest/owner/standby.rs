@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{ACQUIRE_AGAIN, End, Owner};
+use super::{ACQUIRE_AGAIN, End, Owner, STORE_PERIOD};
 use crate::entropy;
 use crate::ingest::thread::{AcquireError, Followed, NotAcquired};
 use crate::kafka::group::{Seat, Share};
@@ -25,8 +25,6 @@ const JOIN_TIME: Duration = Duration::from_secs(60);
 const SETTLE_TIME: Duration = Duration::from_secs(10);
 /// As [`JOIN_TIME`], once the group has given the workspace to somebody else: it may still move.
 const MOVE_TIME: Duration = Duration::from_secs(3);
-/// Between two offers to the store, which is only needed by the next start.
-const STORE_PERIOD: Duration = Duration::from_secs(20);
 
 /// Whose turn it is.
 pub(super) enum Turn {
